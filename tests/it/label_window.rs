@@ -3,6 +3,7 @@
 mod keys;
 mod large;
 mod opening;
+mod training;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,8 @@
 
 use super::bootstrap::Comparison;
 use super::gate::Gate;
-use super::run::{RunFile, run_folder};
+use super::run::RunFile;
+use super::runs::run_folder;
 use crate::error::{Error, Result};
 use crate::model::model;
 use crate::project::{NewVersion, Project, Version};

@@ -178,6 +178,7 @@ mod tests {
             clip: "clip".to_owned(),
             frame: i as u32,
             people: vec![vec![*error; 10]],
+            poses: Vec::new(),
         };
         errors.iter().enumerate().map(frame).collect()
     }

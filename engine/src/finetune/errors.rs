@@ -28,6 +28,15 @@ pub(super) struct FrameErrors {
     pub frame: u32,
     /// Errors of the labelled joints of each person.
     pub people: Vec<Vec<f64>>,
+    /// The joints of the same people.
+    pub poses: Vec<MeasuredPose>,
+}
+
+/// Labelled and predicted joints of a person in pixels; `None` where there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MeasuredPose {
+    pub labels: Vec<Option<Point>>,
+    pub found: Vec<Option<Point>>,
 }
 
 /// Labelled images to measure with.
@@ -152,10 +161,14 @@ impl MeasuringSet {
                 continue;
             }
             let found = find(network, sample, &people)?;
-            let errors = people
-                .iter()
-                .zip(found)
-                .map(|((person, torso), found)| errors(&labels(person, sample), &found, *torso));
+            let (mut all_errors, mut poses) = (Vec::new(), Vec::new());
+            for ((person, torso), found) in people.iter().zip(found) {
+                let labels = labels(person, sample);
+                all_errors.push(errors(&labels, &found, *torso));
+                let found = found.iter().map(|k| is_found(k).then(|| k.point()));
+                let found = found.collect();
+                poses.push(MeasuredPose { labels, found });
+            }
             let stem = sample
                 .path
                 .file_stem()
@@ -164,7 +177,8 @@ impl MeasuringSet {
             frames.push(FrameErrors {
                 clip: clip_of(sample),
                 frame: stem.parse().unwrap_or_default(),
-                people: errors.collect(),
+                people: all_errors,
+                poses,
             });
         }
         Ok(frames)
@@ -212,12 +226,16 @@ fn find(
     }
 }
 
+fn is_found(joint: &Keypoint) -> bool {
+    *joint != Keypoint::default()
+}
+
 /// Returns the error of every labelled joint.
 fn errors(labels: &[Option<Point>], found: &[Keypoint], torso: f64) -> Vec<f64> {
     let joints = labels.iter().enumerate();
     let joint = |(j, label): (usize, &Option<Point>)| {
         let label = (*label)?;
-        Some(match found.get(j).filter(|k| **k != Keypoint::default()) {
+        Some(match found.get(j).filter(|k| is_found(k)) {
             Some(found) => found.point().distance(label) / torso,
             None => MISSED,
         })

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Comparison, Figures, Interval, compare};
-use super::errors::{FrameErrors, MeasuringSet};
+use super::errors::{FrameErrors, MeasuredPose, MeasuringSet};
 use super::plan::Use;
 use super::sets;
 use crate::concurrency::StopFlag;
 use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::estimator::{Network, NetworkOptions};
+use crate::geometry::Point;
 use crate::model::model;
 use crate::project::{Contents, FrameKey, Role};
 use crate::train::checkpoint::LAST;
@@ -34,7 +35,7 @@ const FEW_FRAMES: usize = 10;
 /// Smaller changes of the old behaviour are not a loss: in torso lengths, and as a share of joints.
 /// The labels of the retention set are the old network's own predictions, from which every other
 /// network differs a little.
-const TOLERANCE: [f64; 2] = [0.02, 0.01];
+pub const TOLERANCE: [f64; 2] = [0.02, 0.01];
 
 /// Outcome of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,20 @@ impl Verdict {
     }
 }
 
+/// Joints of a person in pixels, by the joints of the model; `None` where there is none.
+pub type MeasuredJoints = Vec<Option<[f64; 2]>>;
+
+/// A held-out person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonResult {
+    /// As labelled.
+    pub labels: MeasuredJoints,
+    /// As predicted by the old network.
+    pub before: MeasuredJoints,
+    /// As predicted by the new network.
+    pub after: MeasuredJoints,
+}
+
 /// Mean error in one held-out frame, in torso lengths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FrameResult {
@@ -86,6 +101,8 @@ pub struct FrameResult {
     pub before: f64,
     /// Of the new network.
     pub after: f64,
+    /// The measured people.
+    pub people: Vec<PersonResult>,
 }
 
 /// Measurement of a run: contents of `gate.json`.
@@ -269,11 +286,23 @@ fn worst_first(before: &[FrameErrors], after: &[FrameErrors]) -> Vec<FrameResult
         let errors = frame.people.iter().flatten();
         errors.clone().sum::<f64>() / errors.count().max(1) as f64
     };
+    let joints = |joints: &[Option<Point>]| {
+        // A hundredth of a pixel is far below any error.
+        let rounded = |v: f64| (100.0 * v).round() / 100.0;
+        let joint = |joint: &Option<Point>| joint.map(|p| [rounded(p.x), rounded(p.y)]);
+        joints.iter().map(joint).collect::<MeasuredJoints>()
+    };
+    let person = |(old, new): (&MeasuredPose, &MeasuredPose)| PersonResult {
+        labels: joints(&old.labels),
+        before: joints(&old.found),
+        after: joints(&new.found),
+    };
     let result = |(old, new): (&FrameErrors, &FrameErrors)| FrameResult {
         clip: old.clip.clone(),
         frame: old.frame,
         before: mean(old),
         after: mean(new),
+        people: old.poses.iter().zip(&new.poses).map(person).collect(),
     };
     let mut frames: Vec<FrameResult> = before.iter().zip(after).map(result).collect();
     frames.sort_by(|a, b| b.after.total_cmp(&a.after));

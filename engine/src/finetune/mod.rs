@@ -14,11 +14,13 @@ mod options;
 pub mod plan;
 mod predict;
 mod run;
+mod runs;
 mod sets;
 
 pub use accept::accept;
 pub use bootstrap::{Comparison, Figures, Interval, Intervals};
-pub use gate::{FrameResult, Gate, Verdict, measure};
+pub use gate::{FrameResult, Gate, MeasuredJoints, PersonResult, TOLERANCE, Verdict, measure};
 pub use options::{Effort, FinetuneOptions, Part};
-pub use run::{Prepared, RunFile, prepare, run_folder, unfinished_run};
+pub use run::{Prepared, RunFile, prepare};
+pub use runs::{RunInfo, run_folder, runs, unfinished_run};
 pub use sets::SetCount;

@@ -127,8 +127,8 @@ impl Plan {
         let folder = contents.folder();
         let holdout = contents.holdout();
         if holdout.n_rounds() == 0 {
-            let reason = "has no hold-out to measure the training with; `poselens label --propose` \
-                          chooses one";
+            let reason = "has no hold-out to measure the training with; it is chosen when frames \
+                          are suggested (`poselens label --propose`)";
             return Err(Error::data(folder, reason));
         }
         let mut n_guarded = 0usize;
@@ -157,7 +157,7 @@ impl Plan {
         }
         if self.count(Use::HoldOut) == 0 {
             let reason = "there is nothing to measure the training with: no person is confirmed in \
-                          the held-out frames; `poselens label --propose` suggests some of them";
+                          the held-out frames, of which some are among the suggested ones";
             return Err(Error::data(folder, reason));
         }
         Ok(())

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::gate::Gate;
 use super::options::{Effort, FinetuneOptions, Part, SetPaths};
 use super::plan::{Plan, Use};
 use super::predict::Predictor;
@@ -17,14 +16,13 @@ use crate::error::{Error, Result};
 use crate::estimator::NetworkOptions;
 use crate::model::model;
 use crate::project::{Contents, Version, check_version};
-use crate::train::checkpoint::STATE;
 use crate::train::{Hardware, InitialWeights, TrainConfig};
 use crate::words::counted;
 
 /// Folder of the runs in a project.
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 /// Description of a run in its folder.
-const FILE: &str = "run.toml";
+pub(super) const FILE: &str = "run.toml";
 /// Version of the format of [`FILE`].
 const VERSION: u32 = 1;
 
@@ -233,57 +231,4 @@ fn create(project: &Path, name: Option<&str>) -> Result<(String, PathBuf)> {
             .map_err(Error::io("create", &folder))
             .map(|()| (name, folder)),
     }
-}
-
-/// Returns the folder of a run of the project in `project`, by its name.
-///
-/// # Errors
-/// When there is no such run; the message lists the runs.
-pub fn run_folder(project: &Path, name: &str) -> Result<PathBuf> {
-    let folder = project.join(RUNS).join(name);
-    // A path to the folder is accepted as well.
-    let given = Path::new(name);
-    let is_here = given.is_dir() && given.parent().is_some_and(|p| p.ends_with(RUNS));
-    for folder in [folder.as_path(), given]
-        .into_iter()
-        .take(1 + usize::from(is_here))
-    {
-        if folder.join(FILE).is_file() {
-            return Ok(folder.to_owned());
-        }
-    }
-    let known = known_runs(project);
-    let names: Vec<_> = known.iter().filter_map(|path| path.file_name()).collect();
-    let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
-    let reason = match &names[..] {
-        [] => format!("no run is called {name}: nothing has been trained yet"),
-        names => format!("no run is called {name}; there are {}", names.join(", ")),
-    };
-    Err(Error::data(project, reason))
-}
-
-fn known_runs(project: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(project.join(RUNS)) else {
-        return Vec::new();
-    };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut runs: Vec<PathBuf> = paths.filter(|path| path.join(FILE).is_file()).collect();
-    runs.sort();
-    runs
-}
-
-/// Returns the folder of the newest run that has begun and is not measured.
-///
-/// # Errors
-/// When there is none.
-pub fn unfinished_run(project: &Path) -> Result<PathBuf> {
-    let open = known_runs(project)
-        .into_iter()
-        .filter(|run| run.join(STATE).is_file() && !Gate::path(run).exists());
-    let newest = open.max_by_key(|run| {
-        fs::metadata(run.join(STATE))
-            .and_then(|m| m.modified())
-            .ok()
-    });
-    newest.ok_or_else(|| Error::data(project, "there is no unfinished run to resume"))
 }

@@ -11,6 +11,7 @@ use super::holdout::Role;
 use super::labels::FrameLabels;
 use super::open::Contents;
 use super::person::{FrameKey, Joint, Person};
+use super::propose::Progress;
 use super::suggest::{MIN_DEVIATION, bones, flip, median};
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, RequestedMaps};
@@ -278,14 +279,15 @@ fn coincident(skeleton: &Skeleton, one: &Checked<'_>) -> Vec<Finding> {
 }
 
 /// Compares the confirmed labels with the predictions of `infer` around them. `progress` receives
-/// the number of compared frames and of all.
+/// the number of compared frames and of all; an error that it returns ends the comparison.
 ///
 /// # Errors
-/// When a clip with confirmed people cannot be read, or the model fails or finds other joints.
+/// When a clip with confirmed people cannot be read, the model fails or finds other joints, or
+/// `progress` returns an error.
 pub fn far_from_model(
     contents: &Contents,
     infer: &mut dyn Infer,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: Progress<'_>,
 ) -> Result<Vec<Finding>> {
     let skeleton = contents.labels().skeleton();
     let people = checked(contents);
@@ -296,7 +298,7 @@ pub fn far_from_model(
     for clip in &contents.file().clips {
         let mut scrub = None;
         for at in frames.iter().filter(|at| at.clip == clip.id) {
-            progress(n_done, n_all);
+            progress(n_done, n_all)?;
             n_done += 1;
             let scrub = match &mut scrub {
                 Some(scrub) => scrub,

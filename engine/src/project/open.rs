@@ -20,7 +20,7 @@ use crate::model::model;
 use crate::words::counted;
 
 /// A project as it was read. Any number of programs may read one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Contents {
     folder: PathBuf,
     file: ProjectFile,

@@ -119,6 +119,28 @@ impl Version {
         }
     }
 
+    /// Returns the versions of the project in `project`, the newest first; the second list has one
+    /// line for each that cannot be read.
+    ///
+    /// # Errors
+    /// When the folder of the versions cannot be read.
+    pub fn all(project: &Path) -> Result<(Vec<Self>, Vec<String>)> {
+        let folder = project.join(VERSIONS);
+        if !folder.exists() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let (mut versions, mut faults) = (Vec::new(), Vec::new());
+        let mut numbers = numbers(&folder)?;
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        for number in numbers {
+            match Self::read(project, number) {
+                Ok(version) => versions.push(version),
+                Err(error) => faults.push(error.to_string()),
+            }
+        }
+        Ok((versions, faults))
+    }
+
     /// Reads version `number`.
     ///
     /// # Errors
@@ -152,7 +174,8 @@ impl Project {
         let project = self.contents().folder().to_owned();
         let versions = project.join(VERSIONS);
         fs::create_dir_all(&versions).map_err(Error::io("create", &versions))?;
-        let number = last_number(&versions)? + 1;
+        let last = numbers(&versions)?.into_iter().max();
+        let number = last.unwrap_or(0) + 1;
         let draft = versions.join(format!("{number}.part"));
         if draft.exists() {
             // Left behind by a killed program.
@@ -199,14 +222,14 @@ impl Project {
     }
 }
 
-/// Returns the highest number of a version in the folder; 0 if there is none.
-fn last_number(versions: &Path) -> Result<u32> {
+/// Returns the numbers of the versions in the folder.
+fn numbers(versions: &Path) -> Result<Vec<u32>> {
     let entries = fs::read_dir(versions).map_err(Error::io("read", versions))?;
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
     let numbers = entries
         .filter_map(std::result::Result::ok)
         .filter_map(number);
-    Ok(numbers.max().unwrap_or(0))
+    Ok(numbers.collect())
 }
 
 fn set_current(versions: &Path, number: u32) -> Result<()> {

@@ -86,6 +86,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
         let found = far_from_model(&contents, &mut estimator, &mut |done, total| {
             progress.expect(Some(total as u64));
             progress.set(done as u64);
+            Ok(())
         });
         progress.finish();
         findings.extend(found?);

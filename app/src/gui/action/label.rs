@@ -6,6 +6,7 @@ use poselens_engine::geometry::{Affine2, Point};
 use poselens_engine::project::FrameKey;
 use poselens_shaders::view::Zoom;
 
+use crate::gui::action::finetune::FinetuneAction;
 use crate::gui::state::label::Listed;
 
 /// Dialogs of the Label view.
@@ -17,6 +18,16 @@ pub enum Ask {
     Clip,
     /// A folder of images, or of a recording, to be labelled.
     ClipFolder,
+}
+
+/// Pages of the Label view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Page {
+    /// Frames with their labels.
+    #[default]
+    Label,
+    /// Training on them, and what it has achieved.
+    Train,
 }
 
 /// A frame of a file that another view shows.
@@ -143,4 +154,8 @@ pub enum LabelAction {
     CancelSuggest,
     /// Set zoom and position of the image.
     Zoom(Zoom),
+    /// Show a page.
+    Page(Page),
+    /// An action of the page Train.
+    Finetune(FinetuneAction),
 }

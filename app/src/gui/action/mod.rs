@@ -1,6 +1,7 @@
 //! Actions requested by clicks and keys: one sub-enum per panel or view. `App` runs them all in one
 //! place.
 
+pub(super) mod finetune;
 pub(super) mod inspect;
 pub(super) mod label;
 pub(super) mod train;

@@ -1,5 +1,6 @@
 //! The user's choices in the Label view, saved with the other settings.
 
+use poselens_engine::finetune::{Effort, FinetuneOptions, Part};
 use serde::{Deserialize, Serialize};
 
 /// Maximum number of recent projects.
@@ -41,14 +42,71 @@ impl Listed {
     }
 }
 
+/// Options of the next training on a project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FinetuneChoices {
+    /// The part of the network that is trained.
+    pub part: Part,
+    /// How long is trained.
+    pub effort: Effort,
+    /// Share of the inputs that are replayed, 0 to 0.9.
+    pub replay: f64,
+    /// Number of epochs instead of the one that follows from the effort.
+    pub epochs: Option<u64>,
+    /// People per step.
+    pub batch_size: Option<usize>,
+    /// Learning rate.
+    pub lr: Option<f64>,
+}
+
+impl Default for FinetuneChoices {
+    fn default() -> Self {
+        let FinetuneOptions {
+            part,
+            effort,
+            replay,
+            epochs,
+            batch_size,
+            lr,
+            ..
+        } = FinetuneOptions::default();
+        Self {
+            part,
+            effort,
+            replay,
+            epochs,
+            batch_size,
+            lr,
+        }
+    }
+}
+
+impl FinetuneChoices {
+    /// Returns the options of a training.
+    pub fn options(&self) -> FinetuneOptions {
+        FinetuneOptions {
+            part: self.part,
+            effort: self.effort,
+            replay: self.replay,
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            ..FinetuneOptions::default()
+        }
+    }
+}
+
 /// The user's choices in the Label view.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LabelChoices {
     /// Folders of recent projects, newest first.
     pub recent: Vec<String>,
     /// Frames in the list.
     pub listed: Listed,
+    /// Options of the next training.
+    pub finetune: FinetuneChoices,
 }
 
 impl LabelChoices {

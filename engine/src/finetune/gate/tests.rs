@@ -8,6 +8,7 @@ fn frames(errors: &[f64]) -> Vec<FrameErrors> {
         clip: "clip".to_owned(),
         frame: i as u32,
         people: vec![vec![*error; 5]],
+        poses: Vec::new(),
     };
     errors.iter().enumerate().map(frame).collect()
 }

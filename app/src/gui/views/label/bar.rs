@@ -5,7 +5,8 @@ use eframe::egui::{
 };
 
 use crate::gui::action::Action;
-use crate::gui::action::label::LabelAction;
+use crate::gui::action::label::{LabelAction, Page};
+use crate::gui::views::label::finetune;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::{theme, widgets};
 
@@ -16,6 +17,9 @@ const WITH_HISTORY: f32 = 680.0;
 
 /// Shows the time line and the buttons.
 pub(super) fn bar_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
+    if cx.view.page == Page::Train {
+        return finetune::bar_ui(ui, cx);
+    }
     ui.add_space(6.0);
     let (Some(at), Some(clip)) = (cx.view.at, cx.view.clip()) else {
         let text = RichText::new("No frame is shown.").color(theme::WEAK);

@@ -3,7 +3,8 @@
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use poselens_shaders::view::Zoom;
 
-use crate::gui::action::label::{Ask, LabelAction, PersonChange};
+use crate::gui::action::finetune::FinetuneAction;
+use crate::gui::action::label::{Ask, LabelAction, Page, PersonChange};
 use crate::gui::action::{Action, PlaybackAction, RecordAction, StageAction, WindowAction};
 use crate::gui::command::{FixedCommand, Group, command, key, shift};
 use crate::gui::views::label::state::ID;
@@ -226,8 +227,50 @@ pub(super) const OWN_COMMANDS: &[FixedCommand] = &[
         LabelAction::Fill,
     ),
     row("Suggest frames", &[key(Key::G)], LabelAction::Suggest),
+    row("Show the labels", &[], LabelAction::Page(Page::Label)),
+    row(
+        "Train on the label project",
+        &[shift(Key::T)],
+        LabelAction::Page(Page::Train),
+    ),
+    row(
+        "Compare the labels with the model",
+        &[],
+        LabelAction::Finetune(FinetuneAction::Compare),
+    ),
+    row(
+        "Roll back to the version before",
+        &[],
+        LabelAction::Finetune(FinetuneAction::RollBack),
+    ),
     row("Close the label project", &[], LabelAction::Close),
 ];
+
+/// Translates a command for the page Train; `None` disables it, so that nothing is edited unseen.
+/// `index` is the held-out frame that is shown.
+pub(super) fn meaning_in_training(action: Action, index: usize) -> Option<Action> {
+    let to = match action {
+        Action::Label(LabelAction::NextSuggested(n)) => index.saturating_add_signed(isize::from(n)),
+        Action::Playback(PlaybackAction::First) => 0,
+        Action::Playback(PlaybackAction::Last) => usize::MAX,
+        Action::Label(
+            LabelAction::Page(_)
+            | LabelAction::Finetune(_)
+            | LabelAction::Ask(_)
+            | LabelAction::Open(_)
+            | LabelAction::OpenPaths(_)
+            | LabelAction::Close
+            | LabelAction::ForgetRecent,
+        )
+        | Action::Window(_)
+        | Action::Model(_)
+        | Action::Source(_) => return Some(action),
+        _ => return None,
+    };
+    Some(Action::Label(LabelAction::Finetune(
+        FinetuneAction::ShowResult(to),
+    )))
+}
 
 /// Translates a shared command for this view; `None` disables it.
 pub(super) fn meaning(action: Action, zoom: Zoom) -> Option<Action> {

@@ -5,7 +5,7 @@
 //! ([`published`]). A [`Gesture`](gesture::Gesture) is sent to it and becomes an edit there, which is
 //! drawn once it is on disk; meanwhile a dragged joint is drawn as a preview
 //! ([`Held`](crate::gui::action::label::Held)). A [`FrameThread`](frames::FrameThread) decodes the
-//! frames, and a [`Search`](search::Search) suggests some. Panels read [`Label`], which runs the
+//! frames, and a [`Search`](search::Search) suggests some. The page [`finetune`] trains on the labels. Panels read [`Label`], which runs the
 //! view's actions.
 
 mod bar;
@@ -13,6 +13,7 @@ mod commands;
 mod dialogs;
 mod draw;
 mod edits;
+pub mod finetune;
 mod frames;
 mod gesture;
 mod hit;

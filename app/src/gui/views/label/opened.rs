@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use poselens_engine::finetune::FinetuneOptions;
+use poselens_engine::project::check::Finding;
 use poselens_engine::project::{
-    Applied, Edit, FrameKey, FrameLabels, Project, Reason, Role, Suggestion,
+    Applied, Edit, FrameKey, FrameLabels, Project, Reason, Role, Suggestion, Version,
 };
 use poselens_engine::source::SourceSpec;
 use poselens_engine::{Error, Result};
@@ -13,6 +15,8 @@ use poselens_engine::{Error, Result};
 use crate::gui::action::label::FramePlace;
 use crate::gui::state::label::Listed;
 use crate::gui::titles::folder_name;
+use crate::gui::views::label::finetune::compare::Comparing;
+use crate::gui::views::label::finetune::review::Review;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::list::FrameList;
 use crate::gui::views::label::published::{LabelledFrame, ListPart, ProjectInfo, Published, Row};
@@ -25,6 +29,10 @@ pub(super) struct Open {
     pub list: FrameList,
     pub shown: Option<FrameKey>,
     pub search: Option<Search>,
+    pub comparing: Option<Comparing>,
+    /// Findings of the last comparison with a model.
+    pub compared: Vec<Finding>,
+    review: Option<(u64, Arc<Review>)>,
     /// When the last edit was made that is not in a snapshot.
     edited: Option<Instant>,
 }
@@ -40,6 +48,9 @@ impl Open {
             list: FrameList::new(project.labels(), listed),
             shown: None,
             search: None,
+            comparing: None,
+            compared: Vec::new(),
+            review: None,
             edited: None,
             project,
         };
@@ -103,7 +114,11 @@ impl Open {
         self.shown = Some(open.find(is_open).copied().unwrap_or(start));
     }
 
-    fn refresh_info(&mut self) -> Result<()> {
+    /// Reads again what does not change with edits.
+    ///
+    /// # Errors
+    /// When the folder cannot be found.
+    pub(super) fn refresh_info(&mut self) -> Result<()> {
         self.info = info(&self.project)?;
         Ok(())
     }
@@ -160,6 +175,22 @@ impl Open {
         }
     }
 
+    /// Reviews the project for a training with `options`, unless nothing has changed since the last
+    /// review.
+    pub(super) fn review(&mut self, options: &FinetuneOptions) {
+        let sequence = self.project.sequence();
+        let is_known = |(at, _): &(u64, Arc<Review>)| *at == sequence;
+        if !self.review.as_ref().is_some_and(is_known) {
+            let review = Review::of(&self.project, options, &self.compared);
+            self.review = Some((sequence, Arc::new(review)));
+        }
+    }
+
+    /// Makes the next review look at everything again.
+    pub(super) fn forget_review(&mut self) {
+        self.review = None;
+    }
+
     pub(super) fn publish(&self, (first, n): (usize, usize)) -> Published {
         let contents = self.project.contents();
         let (labels, holdout) = (contents.labels(), contents.holdout());
@@ -195,6 +226,8 @@ impl Open {
             n_held_out: contents.n_held_out(),
             depth: self.project.depth(),
             search: self.search.as_ref().map(Search::progress),
+            comparing: self.comparing.as_ref().map(Comparing::progress),
+            review: self.review.as_ref().map(|(_, review)| Arc::clone(review)),
         }
     }
 }
@@ -212,5 +245,6 @@ fn info(project: &Project) -> Result<Arc<ProjectInfo>> {
         folder: std::path::absolute(folder).map_err(Error::io("open", folder))?,
         file: contents.file().clone(),
         skeleton: contents.labels().skeleton(),
+        version: Version::current(folder)?,
     }))
 }

@@ -1,10 +1,8 @@
 //! Receives the news of the view's threads.
 
-use std::path::PathBuf;
-
 use poselens_engine::Result;
 
-use crate::gui::action::label::Pick;
+use crate::gui::action::label::{Page, Pick};
 use crate::gui::core::Core;
 use crate::gui::picture::FrameCanvas;
 use crate::gui::ui_state::Level;
@@ -24,14 +22,11 @@ impl Label {
             let folder = folder.to_string_lossy().into_owned();
             core.state.label.remember(folder);
         }
-        if let Err(error) = self.take_frame() {
-            core.ui_state.say(Level::Error, error.to_string());
+        for outcome in [self.take_frame(), self.follow_training(core)] {
+            if let Err(error) = outcome {
+                core.ui_state.say(Level::Error, error.to_string());
+            }
         }
-    }
-
-    fn folder(&self) -> Option<PathBuf> {
-        let project = self.project.as_ref()?;
-        Some(project.info.folder.clone())
     }
 
     /// Takes the news of the thread that owns the project; returns messages for the user.
@@ -44,8 +39,15 @@ impl Label {
             state,
             mut messages,
             answered,
+            training,
+            is_version_new,
         } = thread.take_news();
         self.n_answered = answered;
+        self.finetune.starting.take_if(|sent| *sent <= answered);
+        if let Some((run, folder)) = training {
+            self.finetune.follow_run(run, folder);
+        }
+        self.finetune.is_version_new |= is_version_new;
         self.remember_place();
         if is_changed {
             self.take_state(state);
@@ -70,6 +72,12 @@ impl Label {
             self.picture = None;
             self.preview = None;
             self.pick = None;
+            self.page = Page::Label;
+            self.finetune.take_review(None);
+        }
+        let review = self.project.as_ref().and_then(|p| p.review.clone());
+        if review.is_some() {
+            self.finetune.take_review(review);
         }
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use poselens_engine::project::{
-    Clip, FrameKey, FrameLabels, ProjectFile, Reason, Role, Suggestion, Tally,
+    Clip, FrameKey, FrameLabels, ProjectFile, Reason, Role, Suggestion, Tally, Version,
 };
 use poselens_engine::skeleton::Skeleton;
 
 use crate::gui::state::label::Listed;
+use crate::gui::training::run::Run;
 use crate::gui::ui_state::Level;
+use crate::gui::views::label::finetune::review::Review;
 
 /// The description of the open project.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct ProjectInfo {
     pub file: ProjectFile,
     /// Skeleton of the labels.
     pub skeleton: &'static Skeleton,
+    /// The version in use; `None` for the weights that the program brings along.
+    pub version: Option<Version>,
 }
 
 impl ProjectInfo {
@@ -105,9 +109,13 @@ pub struct Published {
     pub depth: (usize, usize),
     /// Progress of the running search for frames.
     pub search: Option<Arc<SearchProgress>>,
+    /// Progress of the running comparison with a model.
+    pub comparing: Option<Arc<SearchProgress>>,
+    /// What the page Train shows, while it is shown.
+    pub review: Option<Arc<Review>>,
 }
 
-/// Progress of a search for frames to suggest.
+/// Progress of an examination of frames.
 #[derive(Debug, Default)]
 pub struct SearchProgress {
     examined: AtomicUsize,
@@ -121,7 +129,7 @@ impl SearchProgress {
         self.total.store(total, Ordering::Relaxed);
     }
 
-    /// Returns the number of examined frames and of those to examine; 0 until it is known.
+    /// Returns the number of examined frames and of those to examine, 0 until it is known.
     pub fn get(&self) -> (usize, usize) {
         let examined = self.examined.load(Ordering::Relaxed);
         (examined, self.total.load(Ordering::Relaxed))
@@ -139,4 +147,8 @@ pub(super) struct News {
     pub messages: Vec<(Level, String)>,
     /// Number of the last request that was answered.
     pub answered: u64,
+    /// A training that was started, and the folder of its project.
+    pub training: Option<(Run, PathBuf)>,
+    /// The version in use has changed.
+    pub is_version_new: bool,
 }

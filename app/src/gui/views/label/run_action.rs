@@ -76,6 +76,8 @@ impl Label {
                 self.send(Request::CancelSuggest, listed)?;
             }
             LabelAction::Zoom(zoom) => self.zoom = zoom,
+            LabelAction::Page(page) => self.show_page(page, core)?,
+            LabelAction::Finetune(action) => self.run_finetune(action, core)?,
             edit => self.run_edit(&edit, listed)?,
         }
         Ok(())
@@ -122,15 +124,26 @@ impl Label {
         self.move_with(Request::AddFrame(place), core.state.label.listed)
     }
 
-    /// Suggests frames with the model in use if it is of the project's kind, else with the project's.
-    fn suggest(&mut self, core: &Core) -> Result<()> {
+    /// Returns the name of the model that predicts for this project: its version in use; without
+    /// one, the model of the live view if it is of the project's kind, else the project's.
+    ///
+    /// # Errors
+    /// If no project is open.
+    pub(super) fn model_name(&self, core: &Core) -> Result<String> {
         let project = self.project.as_ref().ok_or_else(no_project)?;
-        let own = project.info.file.model.clone();
+        let own = &project.info.file.model;
+        if let Some(version) = &project.info.version {
+            return Ok(trained::join(own, &version.weights));
+        }
         let in_use = core.ui_state.wanted_model.clone();
-        let model = in_use.filter(|name| trained::split(name).0 == own);
+        let in_use = in_use.filter(|name| trained::split(name).0 == own);
+        Ok(in_use.unwrap_or_else(|| own.clone()))
+    }
+
+    fn suggest(&mut self, core: &Core) -> Result<()> {
         let request = Request::Suggest {
             make: Arc::clone(&core.maker(core.ui_state.device)),
-            model: model.unwrap_or(own),
+            model: self.model_name(core)?,
             n: N_SUGGESTED,
         };
         self.move_with(request, core.state.label.listed)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
+use poselens_engine::finetune::FinetuneOptions;
 use poselens_engine::project::{FrameKey, NewProject, PROJECT, Project};
 use poselens_engine::{Error, Result};
 
@@ -20,10 +21,14 @@ const QUIET: Duration = Duration::from_secs(20);
 
 /// State of the thread.
 pub(super) struct Session {
-    outbox: Outbox,
-    requests: Sender<Numbered>,
-    open: Option<Open>,
+    pub outbox: Outbox,
+    pub requests: Sender<Numbered>,
+    pub open: Option<Open>,
     listed: Listed,
+    /// The version in use has changed since the last publication.
+    pub is_version_new: bool,
+    /// Options of the training for which the project is reviewed.
+    review: Option<Box<FinetuneOptions>>,
     /// Visible rows of the list: the first one and their number.
     window: (usize, usize),
 }
@@ -35,6 +40,8 @@ impl Session {
             requests,
             open: None,
             listed,
+            is_version_new: false,
+            review: None,
             window: (0, 0),
         }
     }
@@ -52,32 +59,41 @@ impl Session {
 
     fn run(&mut self, request: Request) -> Result<()> {
         match request {
-            Request::Open(folder) => return self.open(&folder),
-            Request::OpenPath { path, .. } if path.join(PROJECT).is_file() => {
-                return self.open(&path);
-            }
+            Request::Open(folder) => self.open(&folder),
+            Request::OpenPath { path, .. } if path.join(PROJECT).is_file() => self.open(&path),
             Request::OpenPath {
                 path,
                 parent,
                 model,
-            } if self.open.is_none() => return self.create(&path, &parent, model),
+            } if self.open.is_none() => self.create(&path, &parent, model),
             Request::Close => {
                 self.open = None;
-                return Ok(());
+                Ok(())
             }
             Request::List(listed) => {
                 self.listed = listed;
                 if let Some(open) = &mut self.open {
                     open.set_listed(listed);
                 }
-                return Ok(());
+                Ok(())
             }
             Request::Rows(first, n) => {
                 self.window = (first, n);
-                return Ok(());
+                Ok(())
             }
-            _ => {}
+            Request::Review(options) => {
+                self.review = options;
+                if let Some(open) = &mut self.open {
+                    open.forget_review();
+                }
+                Ok(())
+            }
+            request => self.run_in_project(request),
         }
+    }
+
+    /// Answers a request that needs an open project.
+    fn run_in_project(&mut self, request: Request) -> Result<()> {
         let none = || Error::Failed("no label project is open; open one in Label (L)".to_owned());
         let open = self.open.as_mut().ok_or_else(none)?;
         let said = match request {
@@ -127,9 +143,16 @@ impl Session {
                 return Ok(());
             }
             Request::Suggested { folder, found } => return self.take_found(&folder, found),
-            Request::Open(_) | Request::Close | Request::List(_) | Request::Rows(..) => {
-                return Ok(());
-            }
+            Request::Finetune(request) => match self.answer_finetune(request)? {
+                Some(said) => said,
+                None => return Ok(()),
+            },
+            Request::Compared { folder, found } => return self.take_compared(&folder, found),
+            Request::Open(_)
+            | Request::Close
+            | Request::List(_)
+            | Request::Rows(..)
+            | Request::Review(_) => return Ok(()),
         };
         self.outbox.say(Level::Info, said);
         Ok(())
@@ -240,13 +263,19 @@ impl Session {
     }
 
     /// Publishes what the window shows now.
-    fn publish(&self) {
+    fn publish(&mut self) {
         let window = self.window;
+        if let (Some(options), Some(open)) = (&self.review, &mut self.open) {
+            open.review(options);
+        }
+        let is_version_new = std::mem::take(&mut self.is_version_new);
         let state = self
             .open
             .as_ref()
             .map(|open| Box::new(open.publish(window)));
-        self.outbox
-            .tell(|news| (news.is_changed, news.state) = (true, state));
+        self.outbox.tell(|news| {
+            (news.is_changed, news.state) = (true, state);
+            news.is_version_new |= is_version_new;
+        });
     }
 }

@@ -6,10 +6,11 @@ use eframe::egui::{self, Align, Label as TextLabel, Layout, Rect, RichText, Ui};
 use poselens_engine::project::Role;
 
 use crate::gui::action::Action;
-use crate::gui::action::label::{Held, LabelAction};
+use crate::gui::action::label::{Held, LabelAction, Page};
 use crate::gui::theme;
 use crate::gui::titles::clock;
 use crate::gui::views::label::draw::Drawing;
+use crate::gui::views::label::finetune::page_ui;
 use crate::gui::views::label::loupe::loupe_ui;
 use crate::gui::views::label::pointer::Gestures;
 use crate::gui::views::label::start::start_ui;
@@ -25,6 +26,9 @@ pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LabelContext<'_>) {
     let Some(project) = &cx.view.project else {
         return start_ui(ui, area, cx);
     };
+    if cx.view.page == Page::Train {
+        return page_ui(ui, area, cx);
+    }
     let (caption, area) = area.split_top_bottom_at_y(area.top() + CAPTION);
     caption_ui(ui, caption, cx);
     let (Some(picture), Some(_)) = (cx.view.shown_picture(), cx.view.frame()) else {

@@ -10,10 +10,11 @@ use poselens_engine::{Error, Result};
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::ViewId;
-use crate::gui::action::label::{Held, Pick};
+use crate::gui::action::label::{Held, Page, Pick};
 use crate::gui::picture::FrameCanvas;
 use crate::gui::state::label::Listed;
 use crate::gui::view::PanelContext;
+use crate::gui::views::label::finetune::Finetune;
 use crate::gui::views::label::frames::{FrameThread, Picture, Wanted};
 use crate::gui::views::label::pace::Pace;
 use crate::gui::views::label::published::{LabelledFrame, Published};
@@ -40,6 +41,10 @@ pub struct Preview {
 pub struct Label {
     /// The open project, as it is on disk.
     pub project: Option<Box<Published>>,
+    /// The page that is shown.
+    pub page: Page,
+    /// State of the page Train.
+    pub finetune: Finetune,
     /// Folder of the project that is being opened.
     pub opening: Option<PathBuf>,
     /// The frame to show. It is ahead of the published one while the thread is busy.
@@ -89,6 +94,7 @@ impl std::fmt::Debug for Label {
             .field("pick", &self.pick)
             .field("preview", &self.preview)
             .field("fault", &self.fault)
+            .field("finetune", &self.finetune)
             .finish_non_exhaustive()
     }
 }
@@ -98,6 +104,8 @@ impl Label {
     pub(super) fn new(waker: Waker) -> Self {
         Self {
             project: None,
+            page: Page::default(),
+            finetune: Finetune::default(),
             opening: None,
             at: None,
             picture: None,
@@ -121,6 +129,12 @@ impl Label {
             loupe: None,
             render: None,
         }
+    }
+
+    /// Returns the folder of the open project.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let project = self.project.as_ref()?;
+        Some(project.info.folder.clone())
     }
 
     /// Returns whether edits are not on disk yet.

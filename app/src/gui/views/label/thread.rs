@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::finetune::FinetuneOptions;
+use poselens_engine::project::check::Finding;
 use poselens_engine::project::{Edit, FrameKey, Proposed};
+use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::label::FramePlace;
 use crate::gui::context::MakeByName;
 use crate::gui::state::label::Listed;
 use crate::gui::ui_state::Level;
+use crate::gui::views::label::finetune::job::Job;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::published::News;
 use crate::gui::waker::Waker;
@@ -66,11 +70,34 @@ pub(super) enum Request {
         n: usize,
     },
     CancelSuggest,
+    /// Publish a review for a training with these options from now on; `None` ends that.
+    Review(Option<Box<FinetuneOptions>>),
+    /// A request of the page Train.
+    Finetune(FinetuneRequest),
+    /// The comparison of the project in `folder` has ended.
+    Compared {
+        folder: PathBuf,
+        found: Result<Vec<Finding>>,
+    },
     /// The search for frames of the project in `folder` has ended.
     Suggested {
         folder: PathBuf,
         found: Found,
     },
+}
+
+/// A request of the page Train.
+pub(super) enum FinetuneRequest {
+    /// Train on the labels.
+    Train { job: Job, hardware: Hardware },
+    /// Use the weights of this run from now on.
+    Accept(String),
+    /// Use the version before the present one.
+    RollBack,
+    /// Compare the labels with the predictions of a model.
+    Compare { make: MakeByName, model: String },
+    /// Cancel the comparison.
+    CancelCompare,
 }
 
 impl Request {

@@ -7,7 +7,7 @@ use eframe::egui_wgpu::RenderState;
 use poselens_engine::Result;
 
 use crate::gui::action::Action;
-use crate::gui::action::label::LabelAction;
+use crate::gui::action::label::{LabelAction, Page};
 use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::theme;
@@ -16,12 +16,15 @@ use crate::gui::view::{
     AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
 };
 use crate::gui::views::label::bar::bar_ui;
-use crate::gui::views::label::commands::{COMMANDS, GROUP, OWN_COMMANDS, meaning};
+use crate::gui::views::label::commands::{
+    COMMANDS, GROUP, OWN_COMMANDS, meaning, meaning_in_training,
+};
+use crate::gui::views::label::finetune::{check_ui, options_ui, versions_ui};
 use crate::gui::views::label::side::edit::edit_ui;
 use crate::gui::views::label::side::frames::frames_ui;
 use crate::gui::views::label::side::project::project_ui;
 use crate::gui::views::label::stage::stage_ui;
-use crate::gui::views::label::state::{ID, Label};
+use crate::gui::views::label::state::{ID, Label, LabelContext};
 use crate::words::counted;
 
 /// Row of the Label view in `VIEWS`.
@@ -38,6 +41,18 @@ pub const SPEC: ViewSpec = ViewSpec {
     make: |waker| Box::new(Label::new(waker.clone())),
 };
 
+/// Shows a panel on its page.
+fn on_page(
+    page: Page,
+    show: fn(&mut Ui, &mut LabelContext<'_>),
+    ui: &mut Ui,
+    cx: &mut LabelContext<'_>,
+) {
+    if cx.view.page == page {
+        show(ui, cx);
+    }
+}
+
 impl Panels for Label {
     const PANELS: &'static [PanelSpec<Self>] = &[
         PanelSpec {
@@ -50,11 +65,23 @@ impl Panels for Label {
         },
         PanelSpec {
             place: PanelPosition::Side,
-            show: frames_ui,
+            show: |ui, cx| on_page(Page::Label, frames_ui, ui, cx),
         },
         PanelSpec {
             place: PanelPosition::Side,
-            show: edit_ui,
+            show: |ui, cx| on_page(Page::Label, edit_ui, ui, cx),
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: |ui, cx| on_page(Page::Train, options_ui, ui, cx),
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: |ui, cx| on_page(Page::Train, check_ui, ui, cx),
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: |ui, cx| on_page(Page::Train, versions_ui, ui, cx),
         },
     ];
 }
@@ -81,7 +108,10 @@ impl AppView for Label {
     }
 
     fn meaning(&self, action: Action, _state: &AppState) -> Option<Action> {
-        meaning(action, self.zoom)
+        match self.page {
+            Page::Label => meaning(action, self.zoom),
+            Page::Train => meaning_in_training(action, self.finetune.player.index),
+        }
     }
 
     fn started(&mut self, core: &mut Core) {
@@ -93,6 +123,7 @@ impl AppView for Label {
     fn attached(&mut self, render: Option<&RenderState>, _core: &Core) -> Result<()> {
         self.render = render.cloned();
         (self.canvas, self.loupe) = (None, None);
+        self.finetune.player.attach();
         Ok(())
     }
 
@@ -125,5 +156,8 @@ impl AppView for Label {
     fn finish(&mut self) {
         // Waits until everything is on disk.
         self.thread = None;
+        if let Some(run) = self.finetune.run.take() {
+            run.close();
+        }
     }
 }

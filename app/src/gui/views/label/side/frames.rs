@@ -133,7 +133,7 @@ fn list_ui(ui: &mut Ui, list: &ListPart, cx: &mut LabelContext<'_>) {
 }
 
 /// Returns the height of a row and prepares the layout for rows of that height.
-pub(super) fn row_height(ui: &mut Ui) -> f32 {
+pub(in crate::gui::views::label) fn row_height(ui: &mut Ui) -> f32 {
     let height = ui.text_style_height(&TextStyle::Body) + 4.0;
     let spacing = ui.spacing_mut();
     spacing.item_spacing.y = 2.0;

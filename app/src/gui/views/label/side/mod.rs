@@ -1,5 +1,5 @@
 //! The panels of the Label view on the right.
 
 pub(super) mod edit;
-pub(super) mod frames;
+pub(in crate::gui::views::label) mod frames;
 pub(super) mod project;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{Align, Button, Label as TextLabel, Layout, RichText, ScrollArea, Ui};
 
-use crate::gui::action::label::{Ask, LabelAction};
+use crate::gui::action::label::{Ask, LabelAction, Page};
 use crate::gui::action::{Action, SourceAction};
 use crate::gui::path_field::path_field_ui;
 use crate::gui::titles::folder_name;
@@ -23,11 +23,40 @@ pub(in crate::gui::views::label) fn project_ui(ui: &mut Ui, cx: &mut LabelContex
             widgets::title_ui(ui, "Project");
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| open_ui(ui, cx));
         });
+        if cx.view.project.is_some() {
+            pages_ui(ui, cx);
+        }
         let (path, width) = (&cx.state.path, ui.available_width() - 2.0);
         if path_field_ui(ui, path, width, cx.ui_state, cx.actions) && !path.trim().is_empty() {
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
         clips_ui(ui, cx);
+    });
+}
+
+/// Shows the switch between the pages.
+fn pages_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
+    ui.horizontal(|ui| {
+        let gap = ui.spacing().item_spacing.x;
+        let size = eframe::egui::vec2((ui.available_width() - gap) / 2.0, 28.0);
+        for (page, text, help) in [
+            (Page::Label, "Label", "Frames and their labels"),
+            (
+                Page::Train,
+                "Train",
+                "Trains on the confirmed labels and measures the result (Shift+T)",
+            ),
+        ] {
+            let button = Button::selectable(cx.view.page == page, text).min_size(size);
+            if ui
+                .add(button)
+                .on_hover_text(help)
+                .accessible_name(format!("Page {text}"))
+                .clicked()
+            {
+                send(cx, LabelAction::Page(page));
+            }
+        }
     });
 }
 

@@ -1,0 +1,40 @@
+//! Actions of the page Train of the Label view.
+
+use std::path::PathBuf;
+
+use poselens_shaders::view::Zoom;
+
+use crate::gui::state::label::FinetuneChoices;
+
+/// An action of the page Train.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FinetuneAction {
+    /// Set the options of the next training.
+    Configure(FinetuneChoices),
+    /// Start a training.
+    Start,
+    /// Resume the training in the folder of this run, and measure it.
+    Continue(PathBuf),
+    /// Pause or resume the running training.
+    Pause,
+    /// Stop the running training.
+    Stop,
+    /// Show the result of this run.
+    ShowRun(PathBuf),
+    /// Show this held-out frame of the result.
+    ShowResult(usize),
+    /// Set zoom and position of the held-out frame.
+    Zoom(Zoom),
+    /// Use the weights of this run from now on.
+    Accept(String),
+    /// Keep the weights in use; closes the result.
+    KeepOld,
+    /// Use the version before the present one.
+    RollBack,
+    /// Compare the labels with the model's predictions.
+    Compare,
+    /// Cancel the comparison.
+    CancelCompare,
+    /// Show the place of this finding.
+    ShowFinding(usize),
+}

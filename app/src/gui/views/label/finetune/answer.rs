@@ -1,0 +1,107 @@
+//! Answers the requests of the page Train on the thread that owns the project.
+
+use std::path::Path;
+
+use poselens_engine::Result;
+use poselens_engine::finetune::accept;
+use poselens_engine::project::check::Finding;
+
+use crate::gui::ui_state::Level;
+use crate::gui::views::label::finetune::compare::Comparing;
+use crate::gui::views::label::finetune::job;
+use crate::gui::views::label::opened::Open;
+use crate::gui::views::label::session::Session;
+use crate::gui::views::label::thread::FinetuneRequest;
+use crate::words::counted;
+
+impl Session {
+    /// Answers a request of the page Train; returns a message.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub(in crate::gui::views::label) fn answer_finetune(
+        &mut self,
+        request: FinetuneRequest,
+    ) -> Result<Option<String>> {
+        let Some(open) = &mut self.open else {
+            return Ok(None);
+        };
+        Ok(match request {
+            FinetuneRequest::Train { job, hardware } => {
+                let contents = open.project.contents().clone();
+                let folder = open.info.folder.clone();
+                let run = job::start(contents, job, hardware, &self.outbox.waker)?;
+                self.outbox.tell(|news| news.training = Some((run, folder)));
+                None
+            }
+            FinetuneRequest::Accept(run) => {
+                let version = accept(&mut open.project, &run)?;
+                self.version_changed()?;
+                let number = version.file.number;
+                Some(format!("Version {number} is in use from now on"))
+            }
+            FinetuneRequest::RollBack => {
+                let number = open.project.rollback()?;
+                self.version_changed()?;
+                Some(match number {
+                    0 => "The weights that the program brings along are in use again".to_owned(),
+                    number => format!("Version {number} is in use again"),
+                })
+            }
+            FinetuneRequest::Compare { make, model } => {
+                if open.comparing.is_none() {
+                    let (outbox, requests) = (self.outbox.clone(), self.requests.clone());
+                    let contents = open.project.contents().clone();
+                    let network = (make, model);
+                    let started = Comparing::start(contents, network, outbox.waker, requests)?;
+                    open.comparing = Some(started);
+                }
+                None
+            }
+            FinetuneRequest::CancelCompare => {
+                if let Some(comparing) = &open.comparing {
+                    comparing.cancel();
+                }
+                None
+            }
+        })
+    }
+
+    /// Takes the findings of a comparison with a model.
+    pub(in crate::gui::views::label) fn take_compared(
+        &mut self,
+        folder: &Path,
+        found: Result<Vec<Finding>>,
+    ) -> Result<()> {
+        let is_of_this = |open: &&mut Open| open.project.contents().folder() == folder;
+        let Some(open) = self.open.as_mut().filter(is_of_this) else {
+            return Ok(());
+        };
+        open.comparing = None;
+        let found = match found {
+            Err(error) if error.is_cancelled() => {
+                self.outbox.say(Level::Info, error.to_string());
+                return Ok(());
+            }
+            found => found?,
+        };
+        let text = match found.len() {
+            0 => "No label is far from the model's predictions".to_owned(),
+            n => format!("{} far from the model's predictions", counted(n, "joint")),
+        };
+        open.compared = found;
+        open.forget_review();
+        self.outbox.say(Level::Info, text);
+        Ok(())
+    }
+
+    /// Publishes another version in use.
+    fn version_changed(&mut self) -> Result<()> {
+        if let Some(open) = &mut self.open {
+            open.refresh_info()?;
+            open.forget_review();
+        }
+        self.is_version_new = true;
+        Ok(())
+    }
+}
