@@ -39,10 +39,18 @@ enum ProjectCommand {
     Import(ImportArgs),
     /// List possible mistakes in the confirmed labels
     Check(check::CheckArgs),
+    /// Hold out a part of the clips added since the last choice, as a further round
+    Holdout(HoldoutArgs),
     /// Use the weights of a measured run of `train --project` from now on
     Accept(AcceptArgs),
     /// Use the weights again that were in use before the last accepted ones
     Rollback(RollbackArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct HoldoutArgs {
+    /// Folder of the project
+    folder: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -169,6 +177,16 @@ pub(super) fn run(common: &Common, args: &ProjectArgs) -> anyhow::Result<()> {
             print_line(format_args!(
                 "version {} is in use: {weights} ({}, measured on {}: {})",
                 file.number, file.data, file.holdout, file.verdict
+            ))
+        }
+        ProjectCommand::Holdout(args) => {
+            let mut project = open(&args.folder)?;
+            project.add_holdout()?;
+            let contents = project.contents();
+            print_line(format_args!(
+                "round {} of the hold-out is chosen; {} are held out in all",
+                contents.holdout().n_rounds(),
+                counted(contents.n_held_out() as usize, "frame")
             ))
         }
         ProjectCommand::Rollback(args) => {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use super::edit::{Edit, FrameProposal};
 use super::file::NewProject;
 use super::holdout::Role;
 use super::open::{Contents, Project};
 use super::person::FrameKey;
-use super::test_project::message;
+use super::test_project::{joints, message};
 
 /// Returns a folder with `n` images, which differ by `seed`.
 fn pictures(folder: &Path, n: u8, seed: u8) {
@@ -121,6 +122,18 @@ fn the_hold_out_is_chosen_once() {
     let before = roles(&project, 2);
     assert!(message(project.add_holdout()).contains("no clips"));
     project.add_clip(&place("b"), false).unwrap();
+    let labelled = Edit::Propose {
+        frames: vec![FrameProposal {
+            at: FrameKey::new(3, 0),
+            suggestion: None,
+            people: vec![joints(1.0)],
+            is_confirmed: true,
+        }],
+    };
+    project.apply(&labelled).unwrap();
+    // What may have been trained on is not held out.
+    assert!(message(project.add_holdout()).contains("without confirmed people"));
+    project.undo().unwrap();
     assert_eq!(project.ensure_holdout().unwrap(), None);
     assert!(roles(&project, 3).iter().all(|role| *role == Role::Train));
     project.add_holdout().unwrap();

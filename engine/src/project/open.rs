@@ -84,12 +84,28 @@ impl Contents {
         &self.remarks
     }
 
+    /// Returns the clips from which a further round of the hold-out can be chosen: added since the
+    /// last one, without confirmed people.
+    pub fn undecided(&self) -> Vec<u32> {
+        let mut clips = self
+            .holdout
+            .undecided(self.file.clips.iter().map(|clip| clip.id));
+        clips.retain(|id| {
+            let mut frames = self.labels.frames_of(*id);
+            !frames.any(|(_, frame)| frame.people.iter().any(|person| person.is_confirmed))
+        });
+        clips
+    }
+
     /// Returns the number of held-out frames.
     pub fn n_held_out(&self) -> u64 {
         let n_frames = |id| self.file.clip(id).map_or(0, |clip| clip.n_frames);
         self.holdout.n_frames(n_frames)
     }
 }
+
+const NONE_TO_HOLD_OUT: &str = "no clips without confirmed people were added since the last round \
+                                of the hold-out; add some first";
 
 /// The outcome of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,24 +338,30 @@ impl Project {
         if self.contents.holdout.n_rounds() > 0 {
             return Ok(None);
         }
-        Ok(self.choose_holdout()?.err())
+        let clips = &self.contents.file.clips;
+        let clips: Vec<u32> = clips.iter().map(|clip| clip.id).collect();
+        Ok(self.choose_holdout(&clips)?.err())
     }
 
     /// Chooses a further round of the hold-out from the clips that were added since the last one.
+    /// Those with confirmed people, which may have been trained on, stay as they are.
     ///
     /// # Errors
     /// When there are no such clips or they are too short, one of them cannot be read, or
     /// `holdout.toml` cannot be written.
     pub fn add_holdout(&mut self) -> Result<()> {
-        self.choose_holdout()?.map_err(Error::Failed)
+        let added = match self.contents.undecided() {
+            clips if clips.is_empty() => Err(NONE_TO_HOLD_OUT.to_owned()),
+            clips => self.choose_holdout(&clips)?,
+        };
+        added.map_err(Error::Failed)
     }
 
     /// The inner error is the reason why the clips cannot be divided.
-    fn choose_holdout(&mut self) -> Result<Result<(), String>> {
+    fn choose_holdout(&mut self, ids: &[u32]) -> Result<Result<(), String>> {
         let contents = &mut self.contents;
-        let ids = contents.file.clips.iter().map(|clip| clip.id);
         let mut clips = Vec::new();
-        for id in contents.holdout.undecided(ids) {
+        for &id in ids {
             if let Some(clip) = contents.file.clip(id) {
                 let times = clip.open(&contents.folder)?.times().to_vec();
                 clips.push(ClipTimes { id, times });

@@ -31,6 +31,8 @@ pub enum FinetuneAction {
     KeepOld,
     /// Use the version before the present one.
     RollBack,
+    /// Hold out a part of the clips added since the last choice.
+    AddHoldout,
     /// Compare the labels with the model's predictions.
     Compare,
     /// Cancel the comparison.

@@ -94,6 +94,8 @@ pub(super) enum FinetuneRequest {
     Accept(String),
     /// Use the version before the present one.
     RollBack,
+    /// Choose a further round of the hold-out.
+    AddHoldout,
     /// Compare the labels with the predictions of a model.
     Compare { make: MakeByName, model: String },
     /// Cancel the comparison.

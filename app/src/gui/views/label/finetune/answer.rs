@@ -48,6 +48,12 @@ impl Session {
                     number => format!("Version {number} is in use again"),
                 })
             }
+            FinetuneRequest::AddHoldout => {
+                open.project.add_holdout()?;
+                open.forget_review();
+                let n_rounds = open.project.contents().holdout().n_rounds();
+                Some(format!("Round {n_rounds} of the hold-out is chosen"))
+            }
             FinetuneRequest::Compare { make, model } => {
                 if open.comparing.is_none() {
                     let (outbox, requests) = (self.outbox.clone(), self.requests.clone());

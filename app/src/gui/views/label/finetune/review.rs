@@ -26,6 +26,8 @@ pub struct PlanCounts {
 pub struct Review {
     /// What a training would use, or why there can be none.
     pub plan: std::result::Result<PlanCounts, String>,
+    /// Number of clips from which a further round of the hold-out can be chosen.
+    pub n_undecided: usize,
     /// Possible mistakes in the labels.
     pub findings: Vec<Finding>,
     /// Accepted versions, the newest first.
@@ -70,6 +72,10 @@ impl Review {
         findings.sort_by_key(|finding| (finding.at, finding.person, finding.joint));
         Self {
             plan: counts(project, options).map_err(|error| error.to_string()),
+            n_undecided: match contents.holdout().n_rounds() {
+                0 => 0,
+                _ => contents.undecided().len(),
+            },
             findings,
             versions,
             current: current.map_or(0, |version| version.file.number),

@@ -70,6 +70,9 @@ impl Label {
             FinetuneAction::RollBack => {
                 self.send(Request::Finetune(FinetuneRequest::RollBack), listed)?;
             }
+            FinetuneAction::AddHoldout => {
+                self.send(Request::Finetune(FinetuneRequest::AddHoldout), listed)?;
+            }
             FinetuneAction::Compare => {
                 let request = FinetuneRequest::Compare {
                     make: Arc::clone(&core.maker(core.ui_state.device)),

@@ -84,6 +84,15 @@ pub fn options_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
         CollapsingHeader::new(RichText::new("More options").small())
             .id_salt("more finetune options")
             .show(ui, |ui| more_ui(ui, &mut choices));
+        let review = cx.view.finetune.review.as_deref();
+        if let Some(n) = review.map(|review| review.n_undecided).filter(|n| *n > 0) {
+            let help = "Chooses a further round of the hold-out from the clips that were added since \
+                        the last one and have no confirmed people; earlier rounds stay as they are";
+            let text = format!("Hold out some of {}", counted(n, "new clip"));
+            if ui.button(text).on_hover_text(help).clicked() {
+                send(cx, FinetuneAction::AddHoldout);
+            }
+        }
     });
     if choices != *before {
         send(cx, FinetuneAction::Configure(choices));
