@@ -16,6 +16,56 @@ pub enum Corner {
     Right,
 }
 
+/// Colours of the values of a map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ColorScale {
+    /// Colour map.
+    pub colors: ColorMap,
+    /// Values at both ends.
+    pub range: (f32, f32),
+    /// Whether there are values below and above the range, which have the colours of its ends.
+    pub beyond: [bool; 2],
+}
+
+impl ColorScale {
+    /// Returns the scale of these values.
+    pub fn of<'a>(
+        colors: ColorMap,
+        range: (f32, f32),
+        values: impl IntoIterator<Item = &'a f32>,
+    ) -> Self {
+        let mut beyond = [false; 2];
+        for value in values {
+            beyond[0] |= *value < range.0;
+            beyond[1] |= *value > range.1;
+        }
+        Self {
+            colors,
+            range,
+            beyond,
+        }
+    }
+
+    /// Returns the numbers at both ends and in the centre.
+    fn numbers(&self) -> [String; 3] {
+        let (lo, hi) = self.range;
+        let [first, middle, last] = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        let [below, above] = self.beyond;
+        let marked = |mark: &str, text: String, is_marked: bool| {
+            if is_marked {
+                format!("{mark}{text}")
+            } else {
+                text
+            }
+        };
+        [
+            marked("<=", first, below),
+            middle,
+            marked(">=", last, above),
+        ]
+    }
+}
+
 /// Caption and colour scale of a map, or the reason why there is no map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Legend {
@@ -23,8 +73,8 @@ pub struct Legend {
     pub corner: Corner,
     /// Name of the map, or what is missing; long lines are wrapped. May be empty.
     pub caption: String,
-    /// Colour map, and the values at both ends.
-    pub scale: Option<(ColorMap, (f32, f32))>,
+    /// Colours of the values.
+    pub scale: Option<ColorScale>,
 }
 
 /// Padding around a legend in label units; the legend takes about 170 x 45 pixels at 640x480.
@@ -56,9 +106,7 @@ impl Legend {
             n => (CAPITALS + LINE * (n - 1) as f32) * u,
         };
         let gap = if lines.is_empty() { 0.0 } else { GAP * u };
-        let bar = self
-            .scale
-            .map(|(colors, range)| ScaleBar::new(colors, range, unit));
+        let bar = self.scale.map(|scale| ScaleBar::new(&scale, unit));
         let (width, height) = match &bar {
             None => (caption_width, caption_height),
             Some(bar) => (
@@ -138,13 +186,13 @@ pub struct ScaleBar {
 }
 
 impl ScaleBar {
-    /// Creates a bar for values from `lo` to `hi`, with labels of size `unit`.
-    pub fn new(colors: ColorMap, (lo, hi): (f32, f32), unit: usize) -> Self {
+    /// Creates the bar of a scale with labels of size `unit`.
+    pub fn new(scale: &ColorScale, unit: usize) -> Self {
         let u = unit as f32;
-        let numbers = [lo, f32::midpoint(lo, hi), hi].map(|v| number(v, hi - lo));
+        let numbers = scale.numbers();
         let widths = numbers.each_ref().map(|n| text_size(n, unit)[0]);
         Self {
-            colors,
+            colors: scale.colors,
             numbers,
             min_width: (widths.iter().sum::<f32>() + 2.0 * BETWEEN * u).max(MIN_WIDTH * u),
             widths,
@@ -248,6 +296,16 @@ mod tests {
         );
     }
 
+    /// Fails when the end of a scale looks like the largest value although larger ones exist.
+    #[test]
+    fn values_beyond_the_range_are_told() {
+        let numbers =
+            |values: &[f32]| ColorScale::of(ColorMap::Viridis, (0.0, 0.5), values).numbers();
+        assert_eq!(numbers(&[0.0, 0.5]), ["0", "0.25", "0.5"]);
+        assert_eq!(numbers(&[0.1, 0.9]), ["0", "0.25", ">=0.5"]);
+        assert_eq!(numbers(&[-0.1, f32::NAN]), ["<=0", "0.25", "0.5"]);
+    }
+
     /// Fails when a long caption runs out of the image, or words are lost or cut.
     #[test]
     fn long_captions_are_wrapped() {
@@ -256,7 +314,7 @@ mod tests {
             let legend = Legend {
                 corner: Corner::Right,
                 caption: caption.to_owned(),
-                scale: Some((ColorMap::Viridis, (0.0, 1.0))),
+                scale: Some(ColorScale::of(ColorMap::Viridis, (0.0, 1.0), [])),
             };
             let mut lines = Vec::new();
             legend.lay_out(

@@ -309,7 +309,11 @@ mod tests {
         let legend = Mark::Legend(Legend {
             corner: crate::legend::Corner::Left,
             caption: String::new(),
-            scale: Some((crate::colormap::ColorMap::Viridis, (0.0, 1.0))),
+            scale: Some(crate::legend::ColorScale::of(
+                crate::colormap::ColorMap::Viridis,
+                (0.0, 1.0),
+                [],
+            )),
         });
         let line = Mark::Line(Line {
             a: [0.0, 479.0],

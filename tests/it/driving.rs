@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, Rect, Role, Vec2};
+use eframe::egui::{Key, Rect, Role, Vec2, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder, Node};
 use poselens_app::gui::views::inspect::Inspect;
@@ -18,6 +18,20 @@ pub(crate) fn open_app(builder: HarnessBuilder<App>, gui: GuiContext) -> Harness
         app.attach(cc);
         app
     })
+}
+
+/// Requests that the window be closed, as its close button does; returns whether it closes.
+pub(crate) fn closes(harness: &mut Harness<'static, App>) -> bool {
+    let root = harness.input_mut().viewports.entry(ViewportId::ROOT);
+    root.or_default().events.push(ViewportEvent::Close);
+    harness.step();
+    !sends(harness, &ViewportCommand::CancelClose)
+}
+
+/// Returns whether the app has sent this command to its window in the last step.
+pub(crate) fn sends(harness: &Harness<'static, App>, command: &ViewportCommand) -> bool {
+    let output = &harness.output().viewport_output[&ViewportId::ROOT];
+    output.commands.contains(command)
 }
 
 /// Access to the states of the views.

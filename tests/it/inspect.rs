@@ -96,6 +96,7 @@ fn maps_and_poses_are_of_the_same_forward_pass() {
         source: "sample",
         shown: None,
         joint: None,
+        point: None,
     };
     write_safetensors(&answer, &path).unwrap();
     let read = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();

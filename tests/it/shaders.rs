@@ -12,7 +12,7 @@ use poselens_shaders::frame::Image;
 use poselens_shaders::gpu::Renderer;
 use poselens_shaders::heat::{Fade, HeatLayer, Sampling};
 use poselens_shaders::instance::{Format, Screen};
-use poselens_shaders::legend::{Corner, Legend};
+use poselens_shaders::legend::{ColorScale, Corner, Legend};
 use poselens_shaders::scene::{Disc, Label, LabelPlacement, Line, Mark, Rect, Scene};
 use poselens_shaders::trail::Trail;
 use poselens_shaders::view::{View, Zoom};
@@ -187,6 +187,7 @@ fn scenes() -> Vec<(&'static str, Vec<Mark>)> {
             rgb: LEFT,
         })
     };
+    let scale = ColorScale::of(ColorMap::Viridis, (-0.25, 1.0), []);
     let legend = |corner, scale| {
         Mark::Legend(Legend {
             corner,
@@ -250,7 +251,7 @@ fn scenes() -> Vec<(&'static str, Vec<Mark>)> {
                 label([50.0, 30.0], [0.0, 1.0]),
                 Mark::Label(Label::above([60.0, 2.0], "#12".to_owned())),
                 legend(Corner::Left, None),
-                legend(Corner::Right, Some((ColorMap::Viridis, (-0.25, 1.0)))),
+                legend(Corner::Right, Some(scale)),
             ],
         ),
     ];

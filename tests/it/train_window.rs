@@ -15,7 +15,7 @@ use poselens_engine::train::recipe::recipe;
 use poselens_engine::train::schedule::WarmUp;
 use poselens_engine::train::{DataConfig, Freeze, InitialWeights, TrainConfig};
 
-use crate::driving::{Drive, SMALLEST, Views as _, disorder, open_app};
+use crate::driving::{Drive, SMALLEST, Views as _, closes, disorder, open_app};
 use crate::train::draw_people;
 use crate::window_fakes::gui;
 
@@ -357,8 +357,8 @@ fn nothing_overlaps_in_the_smallest_train_view() {
     }
 }
 
-/// Fails when a training cannot be paused, stopped and resumed where it was, or the header does not
-/// show that one is running.
+/// Fails when a training cannot be paused, stopped and resumed where it was, the header does not
+/// show that one is running, or the window closes meanwhile without a question.
 #[test]
 fn a_training_pauses_stops_and_resumes() {
     // Far more epochs than the test waits for.
@@ -371,6 +371,10 @@ fn a_training_pauses_stops_and_resumes() {
     let paused_at = step(window.harness.state());
     assert!(window.has("Train · ") && window.has("Progress: Paused at"));
     assert!(!window.has("Continue "), "nothing else can go on meanwhile");
+    assert!(!closes(&mut window.harness), "it is asked about");
+    window.harness.run_steps(2);
+    assert!(window.has("% done, paused and saved"));
+    window.click("Keep open");
     window.click("Live");
     window.press(Key::T);
     assert_eq!(step(window.harness.state()), paused_at);

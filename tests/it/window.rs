@@ -1,6 +1,8 @@
 //! The window, operated like a screen reader does, by the labels of its controls.
 
 mod choices;
+mod closing;
+mod full_screen;
 mod keyboard;
 mod layout;
 mod live;

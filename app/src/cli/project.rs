@@ -192,7 +192,7 @@ pub(super) fn run(common: &Common, args: &ProjectArgs) -> anyhow::Result<()> {
         ProjectCommand::Rollback(args) => {
             let number = open(&args.folder)?.rollback()?;
             let name = match number {
-                0 => "the weights that the program brings along are".to_owned(),
+                0 => "the bundled weights are".to_owned(),
                 number => format!("version {number} is"),
             };
             print_line(format_args!("{name} in use"))
@@ -253,7 +253,7 @@ struct Status<'a> {
     holdout: u64,
     confirmed_people: usize,
     proposed_people: usize,
-    /// Version of the weights in use; 0 for those that the program brings along.
+    /// Version of the weights in use; 0 for the bundled ones.
     version: u32,
     clips: Vec<ClipStatus<'a>>,
     /// Remarks on the files, one line each.

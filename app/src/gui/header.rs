@@ -39,7 +39,7 @@ pub(super) fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelC
         menu_ui(ui, cx);
         if ui
             .add(Button::new(Icon::FullScreen.atom(None)).frame(false))
-            .on_hover_text("Full screen (F11)")
+            .on_hover_text("Full screen (F11; F11 or Escape leaves it)")
             .accessible_name("Full screen")
             .clicked()
         {

@@ -4,8 +4,11 @@
 //! event that may move the focus (a click, Tab, Enter, a shortcut that opens a sheet) therefore
 //! wait for the next frame. Keys are also held back from a control that has just received the
 //! focus, because only after its first frame is it known whether it edits text.
+//!
+//! A held key repeats only actions that move by a step: it must not start, stop or toggle anything
+//! more than once.
 
-use eframe::egui::{Context, Event, FocusDirection, Id, Key, KeyboardShortcut};
+use eframe::egui::{Context, Event, FocusDirection, Id, Key, KeyboardShortcut, Popup};
 
 use crate::gui::action::label::LabelAction;
 use crate::gui::action::{Action, OverlayAction, Sheet, ViewId, WindowAction};
@@ -22,7 +25,7 @@ enum Target {
     Control,
     /// A text field.
     Field,
-    /// A sheet, which has no shortcuts.
+    /// A sheet, which has no shortcut but that of closing the window.
     Sheet,
     /// Unknown until the next frame.
     Undecided,
@@ -41,15 +44,18 @@ pub(super) struct Keyboard {
 
 impl Keyboard {
     /// Removes the shortcuts from this frame's events and returns them in the order pressed; holds
-    /// back the keys that belong to the next frame.
+    /// back the keys that belong to the next frame. `escape` is the action of Escape while neither
+    /// a sheet nor a menu is open.
     pub(super) fn shortcuts(
         &mut self,
         ctx: &Context,
         gui: &GuiContext,
         view: ViewId,
         sheet: Option<Sheet>,
+        escape: Option<Action>,
     ) -> Vec<Action> {
         let target = self.target(ctx, sheet);
+        let escape = escape.filter(|_| sheet.is_none() && !Popup::is_any_open(ctx));
         let has_keys = |events: &[Event]| events.iter().any(is_keyboard);
         if self.waiting.is_empty() && !ctx.input(|i| has_keys(&i.events)) {
             return Vec::new();
@@ -71,9 +77,17 @@ impl Keyboard {
                     actions.push(Action::Window(WindowAction::CloseSheet));
                 } else if waits {
                     waiting.push(event);
+                } else if let Some(action) = escape.as_ref().filter(|_| is_escape(&event)) {
+                    if !is_repeat(&event) {
+                        actions.push(action.clone());
+                    }
                 } else if let Some(command) = shortcut(&table, &event, target) {
-                    waits = opens_something(&command.action);
-                    actions.push(command.action.clone());
+                    if !is_repeat(&event) || command.action.is_step() {
+                        waits = opens_something(&command.action);
+                        actions.push(command.action.clone());
+                    }
+                } else if target != Target::Field && is_repeat(&event) && presses(&event) {
+                    // egui would press the focused button again and again.
                 } else {
                     waits = moves_focus(&event);
                     // A field that is clicked in this frame must not receive keys pressed before
@@ -131,6 +145,23 @@ fn is_escape(event: &Event) -> bool {
     *pressed && *key == Key::Escape
 }
 
+/// Returns whether the key is held: the event is a repeated press.
+fn is_repeat(event: &Event) -> bool {
+    matches!(event, Event::Key { repeat: true, .. })
+}
+
+/// Returns whether the event is a key that presses the focused button.
+fn presses(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Key {
+            key: Key::Space | Key::Enter,
+            pressed: true,
+            ..
+        }
+    )
+}
+
 fn is_keyboard(event: &Event) -> bool {
     matches!(
         event,
@@ -172,18 +203,19 @@ fn shortcut<'a>(table: &'a [Command], event: &Event, target: Target) -> Option<&
     else {
         return None;
     };
-    let is_free = |shortcut: &KeyboardShortcut| match target {
+    let is_free = |action: &Action, shortcut: &KeyboardShortcut| match target {
         Target::Shortcuts => true,
         Target::Control => !OPERATING.contains(&shortcut.logical_key),
         Target::Field => shortcut.modifiers.command || is_function_key(shortcut.logical_key),
-        Target::Sheet | Target::Undecided => false,
+        Target::Sheet => *action == Action::Window(WindowAction::Quit),
+        Target::Undecided => false,
     };
     let is_pressed = |shortcut: &KeyboardShortcut| {
         shortcut.logical_key == *key && modifiers.matches_logically(shortcut.modifiers)
     };
     table.iter().find(|command| {
         let mut shortcuts = command.keys.iter();
-        shortcuts.any(|s| is_pressed(s) && is_free(s))
+        shortcuts.any(|s| is_pressed(s) && is_free(&command.action, s))
     })
 }
 

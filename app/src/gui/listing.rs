@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use poselens_engine::source::image::is_picture;
 use poselens_engine::source::is_video;
 
 use crate::gui::context::SourceChoice;
@@ -42,11 +43,19 @@ impl Listing {
         };
         let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
-        for path in paths {
-            match skip_reason(&path) {
-                None => self.files.push(choice(&path)),
-                Some(reason) => self.skipped.push(format!("{}: {reason}", label(&path))),
+        let n_before = self.files.len();
+        let mut skipped = Vec::new();
+        for path in &paths {
+            match skip_reason(path) {
+                None => self.files.push(choice(path)),
+                Some(reason) => skipped.push(format!("{}: {reason}", label(path))),
             }
+        }
+        if self.files.len() == n_before && paths.iter().any(|path| is_picture(path)) {
+            // Images without videos are one source.
+            self.files.push(choice(folder));
+        } else {
+            self.skipped.append(&mut skipped);
         }
     }
 }
@@ -123,5 +132,19 @@ mod tests {
             ]
         );
         assert!(last.ends_with("gone.mp4: no such file or folder"), "{last}");
+    }
+
+    /// Fails when a folder of images, which can be opened, cannot be recorded.
+    #[test]
+    fn a_folder_of_images_is_one_source() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.jpg", "b.jpg"] {
+            std::fs::write(folder.path().join(name), b"\xFF\xD8\xFF\xE0 a picture").unwrap();
+        }
+        std::fs::write(folder.path().join("notes.txt"), b"notes").unwrap();
+        let listing = Listing::of(&[folder.path().to_owned()]);
+        let files: Vec<_> = listing.files.iter().map(|f| f.spec.clone()).collect();
+        assert_eq!(files, [folder.path().to_string_lossy()]);
+        assert_eq!(listing.skipped, [""; 0]);
     }
 }

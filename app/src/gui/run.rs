@@ -102,8 +102,8 @@ pub fn run(gui: GuiContext, display: &Display) -> anyhow::Result<()> {
     anyhow::bail!("the GPU was lost repeatedly; check its driver")
 }
 
-/// Makes Ctrl+C, logout and container shutdown close the window like its close button. A second
-/// signal ends the program at once, and a recording remains playable up to its last fragment.
+/// Makes Ctrl+C, logout and container shutdown close the window without a question. A second signal
+/// ends the program at once, and a recording remains playable up to its last fragment.
 fn close_on_signal(close: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let stop = StopFlag::new();
     ctrlc::set_handler(move || {

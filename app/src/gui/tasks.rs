@@ -34,6 +34,9 @@ pub enum TaskResult {
     Saved(Result<Vec<PathBuf>>),
     /// The recordings, with the serial number of the request.
     Recordings(u64, Result<Vec<SessionEntry>>),
+    /// A folder for recordings was tried: the folder, or why it cannot be used. With the serial
+    /// number of the request.
+    Destination(u64, std::result::Result<PathBuf, String>),
     /// A recording dialog was answered.
     RecordPicked(RecordAsk, Vec<PathBuf>),
     /// Files to record one after the other.

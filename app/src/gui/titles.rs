@@ -79,9 +79,13 @@ pub(super) fn recorded_text(progress: &TapProgress) -> String {
         [] => String::new(),
         some => format!("; {}", some.join("; ")),
     };
+    // Images of a folder may have no times.
+    let length = match progress.length_secs() {
+        secs if secs >= 0.05 => format!("{}, ", length(secs)),
+        _ => String::new(),
+    };
     format!(
-        "Recorded {}, {} to {}{remarks}",
-        length(progress.length_secs()),
+        "Recorded {length}{} to {}{remarks}",
         frames_text(progress),
         progress.path.display()
     )

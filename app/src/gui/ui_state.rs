@@ -88,6 +88,8 @@ pub struct QueueShown {
     pub n_ended: usize,
     /// The running file stops after the current frame.
     pub is_stopping: bool,
+    /// The file on the screen is being recorded or waits.
+    pub has_shown: bool,
 }
 
 /// An attention map the user can choose.
@@ -219,6 +221,8 @@ pub struct UiState {
     pub recordings: Option<Vec<SessionEntry>>,
     /// The recording being annotated again, if any.
     pub annotating: Option<Annotating>,
+    /// What is running, one line each; known while the user is asked whether to close the window.
+    pub busy: Vec<String>,
     /// The open sheet, if any.
     pub sheet: Option<Sheet>,
     /// Search text of the command palette.
@@ -268,6 +272,7 @@ impl Default for UiState {
             queue: QueueShown::default(),
             recordings: None,
             annotating: None,
+            busy: Vec::new(),
             sheet: None,
             search: String::new(),
             status: None,
@@ -286,6 +291,11 @@ impl UiState {
         } else {
             self.is_file_mirrored
         }
+    }
+
+    /// Returns whether the shown source is being recorded, or is a file that waits for it.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some() || self.queue.has_shown
     }
 
     /// Returns whether the frames come from a camera.

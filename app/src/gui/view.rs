@@ -108,6 +108,11 @@ pub trait AppView: Any + Send + ShowPanels {
         Ok(())
     }
 
+    /// Returns the running training in one line; the user is asked before it is stopped.
+    fn busy(&self) -> Option<String> {
+        None
+    }
+
     /// Called after the window has closed; stops the view's threads.
     fn finish(&mut self) {}
 }
@@ -123,6 +128,8 @@ pub struct ViewSpec {
     pub help: &'static str,
     /// Height of its bottom panels in points.
     pub bottom_height: f32,
+    /// Whether full screen hides its panels; a view that is operated by its panels keeps them.
+    pub hides_panels: bool,
     /// Position of messages on its stage.
     pub messages: MessagePlace,
     /// Group under which its commands are listed.

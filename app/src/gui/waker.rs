@@ -34,7 +34,7 @@ impl Waker {
         self.lock().is_hidden = is_hidden;
     }
 
-    /// Asks the window to close as if its close button were clicked: recordings are finalised.
+    /// Makes the window close without a question: recordings are finalised.
     pub fn ask_to_close(&self) {
         self.lock().is_asked_to_close = true;
         self.wake();

@@ -333,11 +333,12 @@ pub(super) fn map_text(name: &str, title: &str) -> String {
     format!("{name}   {title}")
 }
 
-/// Parses `3:07.4`, `1:02:03` or `187.4` into seconds; `None` for anything else.
+/// Parses `3:07.4`, `1:02:03` or `187.4` into seconds, also with a decimal comma; `None` for anything
+/// else.
 pub(super) fn clock_secs(text: &str) -> Option<f64> {
     let mut secs = 0.0;
     for part in text.trim().split(':') {
-        let value: f64 = part.trim().parse().ok()?;
+        let value: f64 = part.trim().replace(',', ".").parse().ok()?;
         secs = 60.0 * secs + value;
     }
     (secs.is_finite() && secs >= 0.0).then_some(secs)

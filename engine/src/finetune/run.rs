@@ -38,7 +38,7 @@ pub struct RunFile {
     pub effort: Effort,
     /// Share of the inputs that are replayed.
     pub replay: f64,
-    /// Version that the training begins with; 0 for the weights that the program brings along,
+    /// Version that the training begins with; 0 for the bundled weights,
     /// absent for a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<u32>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use poselens_shaders::colormap::ColorMap;
 use poselens_shaders::heat::{Fade, HeatLayer};
-use poselens_shaders::legend::{Corner, Legend};
+use poselens_shaders::legend::{ColorScale, Corner, Legend};
 use poselens_shaders::scene::{Mark, Scene};
 
 use super::{OverlayStyle, RangeMode};
@@ -41,6 +41,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
     };
     let references: Vec<_> = maps.iter().map(Cow::as_ref).collect();
     let (range, colors, fade) = scale(&references, style);
+    let colored = ColorScale::of(colors, range, &visible(&references));
     for map in references {
         scene
             .marks
@@ -50,7 +51,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         scene.marks.push(Mark::Legend(Legend {
             corner: Corner::Right,
             caption: format!("{}\n{}", first.name, first.title),
-            scale: Some((colors, range)),
+            scale: Some(colored),
         }));
     }
 }
@@ -125,8 +126,8 @@ pub(super) fn scale(maps: &[&AttentionMap], style: &OverlayStyle) -> ((f32, f32)
     }
 }
 
-/// Returns the 1st and 99th percentile of the finite visible values of all regions.
-fn percentiles(maps: &[&AttentionMap]) -> Option<(f32, f32)> {
+/// Returns the finite visible values of all regions.
+pub(super) fn visible(maps: &[&AttentionMap]) -> Vec<f32> {
     let mut values = Vec::new();
     for map in maps {
         let (size, cut) = (map.map.size, cut(map));
@@ -136,6 +137,12 @@ fn percentiles(maps: &[&AttentionMap]) -> Option<(f32, f32)> {
             values.extend(shown.into_iter().flatten().filter(|v| v.is_finite()));
         }
     }
+    values
+}
+
+/// Returns the 1st and 99th percentile of the visible values.
+fn percentiles(maps: &[&AttentionMap]) -> Option<(f32, f32)> {
+    let mut values = visible(maps);
     let last = values.len().checked_sub(1)?;
     let mut at = |share: f64| {
         let index = (share * last as f64).round() as usize;

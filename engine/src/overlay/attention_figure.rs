@@ -3,7 +3,7 @@
 
 use poselens_shaders::canvas::{Canvas, Paint};
 use poselens_shaders::heat::Fade;
-use poselens_shaders::legend::{CAPITALS, GAP, ScaleBar, number, write};
+use poselens_shaders::legend::{CAPITALS, ColorScale, GAP, ScaleBar, number, write};
 use poselens_shaders::scene::{Shape, label_unit};
 use poselens_shaders::text::text_size;
 use poselens_shaders::view::View;
@@ -57,7 +57,8 @@ impl AttentionFigure<'_> {
         self.mark(&mut canvas, unit);
 
         let u = unit as f32;
-        let bar = ScaleBar::new(colors, range, unit);
+        let values = attention::visible(&[self.map]);
+        let bar = ScaleBar::new(&ColorScale::of(colors, range, &values), unit);
         let below = self.threshold.map(|t| match self.map.neutral() {
             None => format!("not shown: below {}", number(t, t)),
             Some(middle) => format!("not shown: {} +- {}", number(middle, 1.0), number(t, t)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poselens_shaders::heat::{Fade, HeatLayer};
-use poselens_shaders::legend::{Corner, Legend};
+use poselens_shaders::legend::{ColorScale, Corner, Legend};
 use poselens_shaders::scene::{Mark, Scene};
 
 use super::{OverlayStyle, RangeMode};
@@ -40,6 +40,8 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         RangeMode::Fixed => (0.0, 1.0),
         RangeMode::PerFrame => extent(maps.iter().flat_map(|(values, ..)| values.iter())),
     };
+    let shown = maps.iter().flat_map(|(values, ..)| values.iter());
+    let colored = ColorScale::of(style.colors, range, shown);
     for (values, size, map_from_pixel) in maps {
         scene.marks.push(Mark::Heat(HeatLayer {
             values,
@@ -56,7 +58,7 @@ pub(super) fn mark(scene: &mut Scene, output: &PoseOutput, style: &OverlayStyle)
         }));
     }
     if style.legends {
-        legend.scale = Some((style.colors, range));
+        legend.scale = Some(colored);
         scene.marks.push(Mark::Legend(legend));
     }
 }

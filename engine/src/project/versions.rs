@@ -1,8 +1,8 @@
 //! `versions/N`: weights that were accepted, each with its card, and which of them is in use.
 //!
 //! A version is complete once its folder has its final name: it is written under another one. None
-//! is ever changed or deleted; `versions/current.toml` says which one is in use, 0 for the weights
-//! that the program brings along.
+//! is ever changed or deleted; `versions/current.toml` says which one is in use, 0 for the bundled
+//! weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,12 +32,11 @@ pub struct VersionFile {
     version: u32,
     /// Number of this version, from 1.
     pub number: u32,
-    /// Number of the version that the training began with; 0 for the weights that the program
-    /// brings along, absent for a file.
+    /// Number of the version that the training began with; 0 for the bundled
+    /// weights, absent for a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<u32>,
-    /// Number of the version that was in use before, 0 for the weights that the program brings
-    /// along.
+    /// Number of the version that was in use before, 0 for the bundled weights.
     pub previous: u32,
     /// Name of the model.
     pub model: String,
@@ -97,8 +96,8 @@ struct Current {
 }
 
 impl Version {
-    /// Returns the version in use of the project in `project`; `None` if it uses the weights that
-    /// the program brings along.
+    /// Returns the version in use of the project in `project`; `None` if it uses the bundled
+    /// weights.
     ///
     /// # Errors
     /// When a file is missing, damaged or of a newer version.
@@ -196,7 +195,7 @@ impl Project {
     }
 
     /// Uses the version again that was in use before the present one was accepted; returns its
-    /// number, 0 for the weights that the program brings along.
+    /// number, 0 for the bundled weights.
     ///
     /// # Errors
     /// When no version is in use, or the one before it is gone.

@@ -42,6 +42,8 @@ pub struct Answer<'a> {
     pub shown: Option<&'a AttentionMap>,
     /// The queried joint.
     pub joint: Option<&'a str>,
+    /// The queried place in image pixels: that of the joint, or a pixel.
+    pub point: Option<Point>,
 }
 
 impl Answer<'_> {
@@ -67,6 +69,7 @@ impl Answer<'_> {
             ("maps", maps.chain(layers).collect()),
             ("shown", json!(self.shown.map(|map| &map.name))),
             ("joint", json!(self.joint)),
+            ("point", json!(self.point.map(|p| [p.x, p.y]))),
         ];
         let told = fields.into_iter().filter(|(_, value)| !value.is_null());
         told.map(|(name, value)| (name.to_owned(), value)).collect()
@@ -280,6 +283,7 @@ mod tests {
             source: "dance.mp4",
             shown: None,
             joint: Some("l_wrist"),
+            point: Some(Point::new(275.65, 197.96)),
         }
     }
 

@@ -13,7 +13,7 @@ use poselens_engine::project::{
 use poselens_engine::skeleton::Skeleton;
 
 use super::Window;
-use crate::driving::{Drive as _, Views as _, open_app};
+use crate::driving::{Drive as _, Views as _, closes, open_app};
 use crate::window_fakes::gui;
 
 /// Frames with a confirmed person: for training, then held out.
@@ -77,7 +77,8 @@ fn open() -> Window {
 }
 
 /// Fails when confirmed frames cannot be trained on, measured, accepted and rolled back with the
-/// window alone, the live view does not use what is accepted, or labels are edited unseen meanwhile.
+/// window alone, the live view does not use what is accepted, or meanwhile labels are edited unseen
+/// or the window closes without a question.
 #[test]
 fn confirmed_frames_become_the_version_in_use() {
     let mut window = open();
@@ -85,6 +86,13 @@ fn confirmed_frames_become_the_version_in_use() {
     window.press_with(Modifiers::SHIFT, Key::T);
     window.until(|app| app.label().finetune.review.is_some());
     window.click("Start training");
+    assert!(!closes(&mut window.harness), "it is asked about");
+    window.harness.run_steps(2);
+    let asked = "The training on the project project";
+    let mut lines = window.harness.query_all_by_label_contains(asked);
+    assert!(lines.next().is_some());
+    drop(lines);
+    window.click("Keep open");
     window.until(|app| app.label().finetune.progress.is_some());
     // A key of the page Label.
     window.press(Key::Delete);

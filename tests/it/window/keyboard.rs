@@ -6,10 +6,15 @@ use egui_kittest::kittest::Queryable;
 use super::Window;
 
 fn key(key: Key, modifiers: Modifiers) -> Event {
+    key_event(key, modifiers, true)
+}
+
+fn key_event(key: Key, modifiers: Modifiers, pressed: bool) -> Event {
     Event::Key {
         key,
         physical_key: None,
-        pressed: true,
+        pressed,
+        // egui finds out by itself.
         repeat: false,
         modifiers,
     }
@@ -19,8 +24,10 @@ fn key(key: Key, modifiers: Modifiers) -> Event {
 fn typed(text: &str) -> Vec<Event> {
     let letters = text.chars().flat_map(|c| {
         let name = c.to_uppercase().to_string();
-        let pressed = Key::from_name(&name).map(|k| key(k, Modifiers::NONE));
-        pressed.into_iter().chain([Event::Text(c.to_string())])
+        let key = Key::from_name(&name);
+        let event = |pressed| key.map(|k| key_event(k, Modifiers::NONE, pressed));
+        let text = Some(Event::Text(c.to_string()));
+        [event(true), text, event(false)].into_iter().flatten()
     });
     letters.collect()
 }
@@ -142,4 +149,43 @@ fn shortcuts_of_one_frame_run_in_their_order() {
     window.slow_frame(typed("210"));
     window.harness.run_steps(2);
     assert!(window.overlays().is_empty());
+}
+
+/// Fails when a held key starts, stops, toggles or presses anything more than once, or does not
+/// repeat a step.
+#[test]
+fn a_held_key_repeats_only_steps() {
+    // Without a release, all presses but the first are repeats.
+    let held = |k| vec![key(k, Modifiers::NONE); 3];
+    let mut window = Window::running("clip.mp4");
+    for _ in 0..2 {
+        window.slow_frame(held(Key::R));
+        window.harness.run_steps(2);
+        assert!(window.ui_state().recording.is_some());
+        assert!(window.ui_state().queue.waiting.is_empty());
+    }
+    for _ in 0..2 {
+        window.slow_frame(held(Key::Num2));
+        assert_eq!(window.overlays(), ["heatmap", "skeleton"]);
+    }
+    window.slow_frame(held(Key::Space));
+    assert!(!window.ui_state().is_playing);
+    window.slow_frame([key_event(Key::Space, Modifiers::NONE, false)]);
+    window.slow_frame(held(Key::CloseBracket));
+    assert_eq!(window.ui_state().speed, 4.0, "three steps");
+
+    window.harness.get_by_label("Smoothing").focus();
+    window.harness.run_steps(3);
+    let is_smoothed = |window: &Window| window.harness.state().state().is_smoothed;
+    let before = is_smoothed(&window);
+    for _ in 0..3 {
+        window.slow_frame([key(Key::Space, Modifiers::NONE)]);
+    }
+    window.harness.run_steps(2);
+    assert_ne!(is_smoothed(&window), before, "pressed once");
+    for _ in 0..3 {
+        window.slow_frame([key(Key::Space, Modifiers::NONE)]);
+    }
+    window.harness.run_steps(2);
+    assert_ne!(is_smoothed(&window), before, "held on");
 }

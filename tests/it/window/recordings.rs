@@ -13,6 +13,32 @@ use super::Window;
 use crate::driving::Views as _;
 use crate::window_fakes::{fake_tap, gui};
 
+impl Window {
+    /// Types the path of a file or folder to record.
+    #[track_caller]
+    pub(super) fn record_path(&mut self, path: &Path) {
+        self.click("Record files");
+        self.click("File or folder to record");
+        let path = path.to_string_lossy().into_owned();
+        let field = self.harness.get_by_label("File or folder to record");
+        field.type_text(&path);
+        self.harness.run_steps(2);
+        self.click("Add: File or folder to record");
+    }
+
+    /// Types the path of a folder for recordings.
+    #[track_caller]
+    fn record_into(&mut self, folder: &Path) {
+        self.click("Folder of recordings");
+        self.click("Folder for recordings");
+        let path = folder.to_string_lossy().into_owned();
+        let field = self.harness.get_by_label("Folder for recordings");
+        field.type_text(&path);
+        self.harness.run_steps(2);
+        self.click("Use: Folder for recordings");
+    }
+}
+
 /// Fails when a recording cannot be started, shows no progress, or ends without showing its folder.
 #[test]
 fn a_recording_starts_counts_and_says_where_it_is() {
@@ -129,7 +155,7 @@ fn a_file_is_recorded_once_however_it_is_played() {
     window.press(Key::R);
     window.press(Key::Home);
     window.press(Key::Comma);
-    window.until_says("Recorded 0:00.0, 10 frames to ");
+    window.until_says("Recorded 10 frames to ");
     assert!(window.ui_state().recording.is_none());
 }
 
@@ -167,15 +193,7 @@ fn several_files_are_recorded_with_one_summary() {
     for name in ["a short.mp4", "b short.mp4", "c missing.mp4", "notes.txt"] {
         std::fs::write(folder.path().join(name), "x").unwrap();
     }
-    window.click("Record files");
-    window.click("File or folder to record");
-    let path = folder.path().to_string_lossy().into_owned();
-    window
-        .harness
-        .get_by_label("File or folder to record")
-        .type_text(&path);
-    window.harness.run_steps(2);
-    window.click("Add: File or folder to record");
+    window.record_path(folder.path());
     window.until_says("4 files: 2 recorded, 1 failed, 1 skipped");
     window.until_says("notes.txt: not a video");
     window.until_says("no such file; check the path");
@@ -199,15 +217,7 @@ fn every_recording_of_a_queue_is_listed_when_it_ends() {
     for path in [&first, &second] {
         std::fs::write(path, "x").unwrap();
     }
-    window.click("Record files");
-    window.click("File or folder to record");
-    let path = videos.path().to_string_lossy().into_owned();
-    window
-        .harness
-        .get_by_label("File or folder to record")
-        .type_text(&path);
-    window.harness.run_steps(2);
-    window.click("Add: File or folder to record");
+    window.record_path(videos.path());
     let names = |s: &UiState| -> Vec<String> {
         let list = s.recordings.iter().flatten();
         list.map(|entry| entry.manifest.source.name.clone())
@@ -345,4 +355,57 @@ fn a_folder_of_videos_leads_to_recording_files() {
     gui.open_source = Arc::new(|spec, _| SourceSpec::parse(spec)?.open(&OpenOptions::default()));
     let mut window = Window::of(Harness::builder(), gui, folder);
     window.until_says("open one of its videos, or record all of them: Record files…");
+}
+
+/// Fails when an even number of presses of R leaves a recording behind, or some of them queue the
+/// file again.
+#[test]
+fn an_even_number_of_presses_records_nothing() {
+    let mut window = Window::running("clip.mp4");
+    for _ in 0..10 {
+        window.press(Key::R);
+        assert!(window.ui_state().recording.is_some());
+        assert!(window.ui_state().queue.waiting.len() <= 1);
+        window.press(Key::R);
+        assert!(window.ui_state().recording.is_none());
+        assert!(window.ui_state().queue.waiting.is_empty());
+    }
+    window.until(|s| s.queue.running.is_none());
+    assert!(window.has("Record") && !window.has("Stop recording"));
+}
+
+/// Fails when a recording of the shown file that was started from the list of files cannot be
+/// stopped by R, or the bar offers to start a second one.
+#[test]
+fn the_shown_file_is_stopped_however_its_recording_began() {
+    let videos = tempfile::tempdir().unwrap();
+    let path = videos.path().join("a.mp4");
+    std::fs::write(&path, "x").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let gui = gui(path.to_str(), &[], folder.path());
+    let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));
+    let mut window = Window::of(builder, gui, folder);
+    window.until(|s| s.presented.is_some());
+    window.record_path(&path);
+    window.until(|s| s.queue.running.is_some());
+    assert!(window.has("Stop recording"));
+    window.press(Key::R);
+    window.until_says("stopped before the end of a.mp4");
+    window.until(|s| s.queue.running.is_none());
+    assert!(window.has("Record") && window.ui_state().queue.waiting.is_empty());
+}
+
+/// Fails when a folder in which nothing can be written is accepted for recordings, or the message
+/// does not name it.
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let mut window = Window::running("clip.mp4");
+    let place = tempfile::tempdir().unwrap();
+    let missing = place.path().join("missing");
+    window.record_into(&missing);
+    window.until_says(&format!("{} is not used for recordings", missing.display()));
+    let chosen = |window: &Window| window.harness.state().state().recordings_folder.clone();
+    assert_eq!(chosen(&window), None);
+    window.record_into(place.path());
+    window.until_seen(|window| chosen(window).as_deref() == Some(place.path()));
 }

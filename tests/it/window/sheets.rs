@@ -71,6 +71,20 @@ fn the_palette_finds_what_users_mean() {
         ("undo", "Keep the old weights"),
         ("label", "Label frames of your own clips"),
         ("screenshot", "Save a snapshot"),
+        ("photo", "Save a snapshot"),
+        ("pictures", "Save a snapshot"),
+        ("bigger", "Larger interface"),
+        ("why", "Inspect this frame"),
+        ("looking", "Inspect this frame"),
+        ("go to", "To the beginning"),
+        ("delete", "Delete a recording: under More"),
+        ("quit", "Quit"),
+        ("exit", "Quit"),
+        ("folder", "Open the folder of recordings"),
+        (
+            "person",
+            "Network that finds several people: none yet, train or import",
+        ),
     ] {
         let first = first_found(&mut window, word);
         assert!(first.starts_with(wanted), "{word}: {first}");

@@ -39,7 +39,7 @@ struct Document<'a> {
     part: Part,
     effort: Effort,
     replay: f64,
-    /// Version that the training began with; 0 for the weights that the program brings along, null
+    /// Version that the training began with; 0 for the bundled weights, null
     /// for a file.
     parent: Option<u32>,
     /// Number of frames and people of each set.

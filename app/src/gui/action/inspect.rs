@@ -62,3 +62,10 @@ pub enum InspectAction {
     /// Write files in this format.
     Export(Form),
 }
+
+impl InspectAction {
+    /// Returns whether the action moves by a step.
+    pub(in crate::gui) const fn is_step(&self) -> bool {
+        matches!(self, Self::Step(_) | Self::Next(_))
+    }
+}

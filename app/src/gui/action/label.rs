@@ -159,3 +159,22 @@ pub enum LabelAction {
     /// An action of the page Train.
     Finetune(FinetuneAction),
 }
+
+impl LabelAction {
+    /// Returns whether the action moves by a step.
+    pub(in crate::gui) const fn is_step(&self) -> bool {
+        matches!(
+            self,
+            Self::Step(_)
+                | Self::NextSuggested(_)
+                | Self::NextJoint(_)
+                | Self::NextPerson(_)
+                | Self::Nudge(..)
+                | Self::Person(
+                    PersonChange::Move(..) | PersonChange::Turn(_) | PersonChange::Scale(_)
+                )
+                | Self::Undo
+                | Self::Redo
+        )
+    }
+}

@@ -52,6 +52,24 @@ pub enum Action {
     Window(WindowAction),
 }
 
+impl Action {
+    /// Returns whether the action moves by a step, so that it runs again and again while its key is
+    /// held. Everything else runs once for each press.
+    pub(super) fn is_step(&self) -> bool {
+        match self {
+            Self::Playback(action) => {
+                matches!(action, PlaybackAction::Step(_) | PlaybackAction::Faster(_))
+            }
+            Self::Overlay(action) => matches!(action, OverlayAction::NextMap(_)),
+            Self::Stage(action) => matches!(action, StageAction::ZoomBy(_)),
+            Self::Window(action) => matches!(action, WindowAction::Larger(_)),
+            Self::Inspect(action) => action.is_step(),
+            Self::Label(action) => action.is_step(),
+            Self::Source(_) | Self::Model(_) | Self::Record(_) | Self::Train(_) => false,
+        }
+    }
+}
+
 /// Actions that concern the source of frames.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceAction {
@@ -156,7 +174,7 @@ pub enum PlaybackAction {
 /// Actions that write or manage files.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecordAction {
-    /// Start or stop recording.
+    /// Start recording the shown source, or stop it; also a file that the queue records or holds.
     StartStop,
     /// Save the displayed frame as PNG.
     Snapshot,
@@ -226,6 +244,8 @@ pub enum WindowAction {
     DismissStatus,
     /// Start new worker threads after a crash.
     RestartWorkers,
+    /// Close the window; while something is running, the user is asked first.
+    Quit,
 }
 
 /// A modal sheet over the whole window.
@@ -243,4 +263,6 @@ pub enum Sheet {
     Log,
     /// Settings of the window.
     Settings,
+    /// Question whether to close the window while something is running.
+    Quit,
 }

@@ -1,6 +1,8 @@
 //! Layout of the window.
 
-use eframe::egui::{self, Context, Ui};
+use std::time::Duration;
+
+use eframe::egui::{self, Align2, Context, Id, Label, Order, RichText, Ui, vec2};
 
 use crate::gui::action::Action;
 use crate::gui::app::App;
@@ -15,6 +17,10 @@ const MARGIN: f32 = 12.0;
 /// Minimum height of the side panel in points for a fixed part at its bottom; in a lower one,
 /// everything scrolls.
 const MIN_FIXED: f32 = 360.0;
+/// How long the way out of full screen is shown after the pointer has moved, and how long it fades
+/// at the end, in seconds.
+const HINT: f32 = 3.0;
+const FADE: f32 = 0.6;
 
 impl App {
     /// Lays out the window.
@@ -24,7 +30,8 @@ impl App {
         // Nothing under a sheet reacts to the pointer; egui alone would keep an open tooltip.
         let is_covered = cx.ui_state.sheet.is_some();
         let pointer = is_covered.then(|| ui.input_mut(|i| std::mem::take(&mut i.pointer)));
-        if !is_full_screen(ui.ctx()) {
+        let is_bare = spec.hides_panels && is_full_screen(ui.ctx());
+        if !is_bare {
             let bar = egui::Frame::new()
                 .fill(theme::PANEL)
                 .inner_margin(egui::Margin::symmetric(16, 0));
@@ -58,6 +65,8 @@ impl App {
         });
         if let Some(pointer) = pointer {
             ui.input_mut(|i| i.pointer = pointer);
+        } else if is_bare {
+            way_out_ui(ui.ctx());
         }
         sheet_ui(ui.ctx(), cx);
     }
@@ -113,6 +122,33 @@ fn around_ui(ui: &mut Ui, spec: &ViewSpec, bar: egui::Frame, cx: &mut PanelConte
                             }
                         });
                 });
+        });
+}
+
+/// Shows how to leave full screen when the pointer moves.
+fn way_out_ui(ctx: &Context) {
+    let still = ctx.input(|i| i.pointer.time_since_last_movement());
+    // It is infinite before the first movement.
+    if !(0.0..HINT).contains(&still) {
+        return;
+    }
+    let left = HINT - still;
+    if left > FADE {
+        ctx.request_repaint_after(Duration::from_secs_f32(left - FADE));
+    } else {
+        ctx.request_repaint();
+    }
+    egui::Area::new(Id::unique("way out of full screen"))
+        .order(Order::Foreground)
+        .interactable(false)
+        .anchor(Align2::CENTER_TOP, vec2(0.0, MARGIN))
+        .show(ctx, |ui| {
+            ui.set_opacity((left / FADE).min(1.0));
+            let frame = egui::Frame::new().fill(theme::CARD).corner_radius(8);
+            frame.inner_margin(MARGIN).show(ui, |ui| {
+                let text = RichText::new("F11 or Esc leaves full screen").color(theme::TEXT);
+                ui.add(Label::new(text).extend().selectable(false));
+            });
         });
 }
 

@@ -1,5 +1,6 @@
 //! The UI thread: shared state, the views, and the single place where actions are run.
 
+mod close;
 mod layout;
 mod run_action;
 
@@ -217,9 +218,7 @@ impl eframe::App for App {
         }
         self.poll(ctx);
         self.send_title(ctx);
-        if self.core.tasks.waker.is_asked_to_close() {
-            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-        }
+        self.ask_before_closing(ctx);
         let is_hidden = ctx.input(|i| i.viewport().visible() == Some(false));
         self.core.tasks.waker.set_hidden(is_hidden);
         if is_hidden {
@@ -239,7 +238,9 @@ impl eframe::App for App {
         }
         let sheet = self.core.ui_state.sheet;
         let view = self.core.ui_state.view;
-        for action in self.keyboard.shortcuts(ctx, &self.core.gui, view, sheet) {
+        let escape = self.action_of_escape();
+        let keyboard = &mut self.keyboard;
+        for action in keyboard.shortcuts(ctx, &self.core.gui, view, sheet, escape) {
             self.run_command(action);
         }
         let dropped: Vec<_> = ctx.input(|i| {

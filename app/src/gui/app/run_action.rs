@@ -25,6 +25,11 @@ impl App {
         }
     }
 
+    /// Returns the action of Escape: it leaves full screen.
+    pub(super) fn action_of_escape(&self) -> Option<Action> {
+        is_full_screen(&self.ctx).then_some(Action::Window(WindowAction::FullScreen))
+    }
+
     /// Runs a command from the keyboard or palette as interpreted by the active view.
     pub(super) fn run_command(&mut self, action: Action) {
         let meant = self.shown_view().meaning(action, &self.core.state);
@@ -55,6 +60,9 @@ impl App {
                 let is_full = is_full_screen(&self.ctx);
                 self.ctx
                     .send_viewport_cmd(ViewportCommand::Fullscreen(!is_full));
+            }
+            Action::Window(WindowAction::Quit) => {
+                self.ctx.send_viewport_cmd(ViewportCommand::Close);
             }
             Action::Window(WindowAction::FocusPanels) => {
                 self.ctx.memory_mut(|m| m.move_focus(FocusDirection::Next));

@@ -214,6 +214,12 @@ const FIXED: &[FixedCommand] = &[
         &[],
         Action::Window(WindowAction::OpenSheet(Sheet::Welcome)),
     ),
+    (
+        Group::WINDOW,
+        "Quit",
+        &[command(Key::Q)],
+        Action::Window(WindowAction::Quit),
+    ),
 ];
 
 /// Returns the commands of all views and of each view that are always available, in group order.

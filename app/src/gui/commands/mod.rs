@@ -10,7 +10,8 @@ use eframe::egui::KeyboardShortcut;
 use poselens_engine::output::Approach;
 
 use crate::gui::action::{
-    Action, ModelAction, OverlayAction, RecordAction, Sheet, SourceAction, ViewId, WindowAction,
+    Action, ModelAction, OverlayAction, RecordAction, RecordAsk, Sheet, SourceAction, ViewId,
+    WindowAction,
 };
 use crate::gui::command::{Command, FixedCommand, Group, OVERLAY_KEYS, recent};
 use crate::gui::context::{GuiContext, ModelChoice, SourceChoice, extra_exporters, sample_clip};
@@ -23,6 +24,9 @@ use fixed::fixed;
 use switches::SWITCHES;
 use synonyms::NO_SEVERAL;
 pub(super) use synonyms::fit_command;
+
+/// Title of the disabled command that says where recordings are deleted.
+const NO_DELETE: &str = "Delete a recording: under More, next to it in the list of Live";
 
 /// Returns the groups in order.
 pub(super) fn groups() -> Vec<Group> {
@@ -100,7 +104,11 @@ pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
     }));
     all.extend(recent(cx.state, cx.ui_state));
     all.extend(cx.gui.models.iter().map(|model| {
-        let title = format!("Network {}", trained::title(&model.name));
+        let finds = match model.approach() {
+            Some(Approach::BottomUp) => ", which finds several people",
+            _ => "",
+        };
+        let title = format!("Network {}{finds}", trained::title(&model.name));
         let action = Action::Model(ModelAction::Choose(model.name.clone()));
         Command::new(Group::MODEL, title, action)
     }));
@@ -116,26 +124,50 @@ pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let title = format!("Compute on {}", device.name);
         Command::new(Group::MODEL, title, Action::Model(ModelAction::Device(i)))
     }));
-    let recordings = cx.ui_state.recordings.iter().flatten();
-    all.extend(recordings.map(|entry| {
-        let title = format!("Open recording {}", folder_name(&entry.folder));
-        let action = Action::Record(RecordAction::Open(entry.folder.clone()));
-        Command::new(Group::RECORDING, title, action)
-    }));
-    all.extend(annotate_newest(cx));
-    all.extend(extra_exporters().map(|spec| {
-        let is_on = cx.state.exports.contains(spec.name);
-        let turn = if is_on { "off" } else { "on" };
-        let title = format!("Export {} with recordings: turn {turn}", spec.title);
-        let action = RecordAction::Export(spec.name.to_owned(), !is_on);
-        Command::new(Group::RECORDING, title, Action::Record(action))
-    }));
+    all.extend(of_recordings(cx));
     all.extend(cx.view.commands(cx));
     let meant = |command: Command| {
         let action = cx.view.meaning(command.action.clone(), cx.state)?;
         Some(Command { action, ..command })
     };
     all.into_iter().filter_map(meant).collect()
+}
+
+/// Returns the commands about finished recordings and what new ones contain.
+fn of_recordings(cx: &PanelContext<'_>) -> Vec<Command> {
+    let command =
+        |title: String, action| Command::new(Group::RECORDING, title, Action::Record(action));
+    let recordings = cx.ui_state.recordings.iter().flatten();
+    let opened = recordings.map(|entry| {
+        let title = format!("Open recording {}", folder_name(&entry.folder));
+        command(title, RecordAction::Open(entry.folder.clone()))
+    });
+    let mut all: Vec<_> = opened.collect();
+    let folder = cx.recordings_folder().to_owned();
+    for (title, action) in [
+        (
+            "Open the folder of recordings",
+            RecordAction::ShowFolder(folder),
+        ),
+        (
+            "Change the folder of recordings…",
+            RecordAction::Ask(RecordAsk::Destination),
+        ),
+    ] {
+        all.push(command(title.to_owned(), action));
+    }
+    all.push(Command {
+        hindrance: Some("One at a time, in the list of recordings of Live: More, Delete"),
+        ..command(NO_DELETE.to_owned(), RecordAction::List)
+    });
+    all.extend(annotate_newest(cx));
+    all.extend(extra_exporters().map(|spec| {
+        let is_on = cx.state.exports.contains(spec.name);
+        let turn = if is_on { "off" } else { "on" };
+        let title = format!("Export {} with recordings: turn {turn}", spec.title);
+        command(title, RecordAction::Export(spec.name.to_owned(), !is_on))
+    }));
+    all
 }
 
 /// Returns the command that annotates the newest finished recording again with the running model.

@@ -15,15 +15,22 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("annotate", &["Start or stop recording", "Label frames"]),
     ("ask", &["Show "]),
     ("attention", &["Inspect this frame", "Next attention"]),
-    ("bigger", &["Make the person larger"]),
+    (
+        "bigger",
+        &["Make the person larger", "Larger interface", "Zoom in"],
+    ),
     ("camera", &["Look for cameras", "Show "]),
     ("capture", &["Start or stop recording"]),
+    ("close", &["Quit"]),
     ("compare", &["Inspect this frame"]),
     ("coco", &["Start or stop recording"]),
     ("confirm", &["Accept the frame", "Accept the person"]),
     ("correct", &["Label frames"]),
     ("cuda", &["Compute on"]),
+    ("delete", &["Delete", "Clear recent files"]),
+    ("directory", &["Open the folder", "Change the folder"]),
     ("errors", &["Log"]),
+    ("exit", &["Quit", "Full screen"]),
     ("export", &["Start or stop recording", "Save a snapshot"]),
     ("flip", &["Mirror", "Swap left and right"]),
     ("font", &["Larger interface", "Smaller interface"]),
@@ -32,18 +39,35 @@ const SYNONYMS: &[(&str, &[&str])] = &[
         "frame",
         &["Previous frame", "Next frame", "Back ten", "Forward ten"],
     ),
+    (
+        "go",
+        &[
+            "To the beginning",
+            "To the end",
+            "Previous frame",
+            "Next frame",
+            "Back ten",
+            "Forward ten",
+        ],
+    ),
     ("gpu", &["Compute on"]),
     ("help", &["Keys", "Getting started", "About"]),
     ("image", &["Save a snapshot", "Open a file"]),
     ("inspect", &["Inspect this frame"]),
     ("interpolate", &["Fill in between"]),
     ("json", &["Start or stop recording"]),
+    (
+        "jump",
+        &["To the beginning", "To the end", "Back ten", "Forward ten"],
+    ),
     ("keyboard", &["Keys"]),
     (
         "label",
         &["Label ", "Choose training labels", "Choose held-out labels"],
     ),
     ("licence", &["About"]),
+    ("leave", &["Quit", "Full screen"]),
+    ("looking", &["Inspect this frame", "Overlay attention"]),
     ("magnify", &["Zoom in", "Larger interface"]),
     ("manual", &["Getting started", "Keys"]),
     ("mirror", &["Mirror"]),
@@ -55,9 +79,11 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("options", &["Settings"]),
     ("paste", &["Copy the people"]),
     ("pause", &["Play or pause"]),
+    ("photo", &["Save a snapshot", "Open a file"]),
+    ("picture", &["Save a snapshot", "Open a file"]),
     ("preferences", &["Settings"]),
     ("propose", &["Suggest frames"]),
-    ("remove", &["Delete the person"]),
+    ("remove", &["Delete the person", "Delete a recording"]),
     ("repeat", &["Loop"]),
     (
         "reset",
@@ -66,7 +92,12 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("rotate", &["Turn the person"]),
     ("rewind", &["To the beginning"]),
     ("screenshot", &["Save a snapshot"]),
+    (
+        "seek",
+        &["To the beginning", "To the end", "Back ten", "Forward ten"],
+    ),
     ("shortcuts", &["Keys"]),
+    ("smaller", &["Smaller interface", "Zoom out"]),
     ("speed", &["Faster", "Slower"]),
     (
         "undo",
@@ -81,6 +112,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("video", &["Open a file", "Start or stop recording"]),
     ("webcam", &["Look for cameras", "Show "]),
     ("weights", &["Network", "Use the trained"]),
+    ("why", &["Inspect this frame", "Overlay attention"]),
     (
         "zoom",
         &[
@@ -96,17 +128,11 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 
 /// Title of the disabled command that stands for networks that find several people where there are
 /// none.
-pub(super) const NO_SEVERAL: &str = "Network that finds several people: none is available";
+pub(super) const NO_SEVERAL: &str =
+    "Network that finds several people: none yet, train or import its weights";
 
 /// Search words for networks that find several people.
-const SEVERAL: [&str; 6] = [
-    "people",
-    "persons",
-    "multi",
-    "several",
-    "crowd",
-    "everybody",
-];
+const SEVERAL: [&str; 6] = ["people", "person", "multi", "several", "crowd", "everybody"];
 
 /// Scores how well a command matches `query`, higher is better; `None` if it does not. Every word
 /// of the query must match the title or a synonym, or all of it abbreviates the title.
@@ -176,7 +202,16 @@ mod tests {
     /// Fails when a command was renamed and its synonyms no longer find it.
     #[test]
     fn every_synonym_finds_a_command() {
-        let made = ["Open recording ", "Show ", "Compute on ", "Network "];
+        let made = [
+            "Open recording ",
+            "Show ",
+            "Compute on ",
+            "Network ",
+            "Open the folder of recordings",
+            "Change the folder of recordings…",
+            "Delete a recording",
+            "Clear recent files",
+        ];
         let own = VIEWS.iter().flat_map(|view| view.own_commands);
         let titles = fixed().into_iter().chain(own).map(|(_, title, ..)| *title);
         let switches = super::super::switches::SWITCHES.iter().map(|s| s.title);

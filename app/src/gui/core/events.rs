@@ -206,6 +206,12 @@ impl Core {
                 ui_state.recordings = Some(Vec::new());
                 ui_state.fail(error.to_string(), Action::Record(RecordAction::List));
             }
+            TaskResult::Destination(serial, _) if serial != self.n_destinations => {}
+            TaskResult::Destination(_, Ok(folder)) => {
+                self.state.recordings_folder = Some(folder);
+                self.run_action(Action::Record(RecordAction::List));
+            }
+            TaskResult::Destination(_, Err(text)) => ui_state.say(Level::Error, text),
             TaskResult::RecordPicked(ask, paths) => {
                 ui_state.is_choosing = false;
                 self.on_picked(ask, paths);

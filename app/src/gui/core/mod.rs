@@ -3,6 +3,8 @@
 //! [`Core`] owns the settings, the threads and the transient UI state. It runs the shared actions;
 //! actions of views and of the window are queued in [`Core::asked`].
 
+mod busy;
+mod destination;
 mod events;
 mod model;
 mod playback;
@@ -57,6 +59,8 @@ pub struct Core {
     queue: queue::Queue,
     /// Number of times the recordings were listed; only the latest result counts.
     n_listings: u64,
+    /// Number of times the folder of recordings was chosen; only the latest choice counts.
+    n_destinations: u64,
     is_look_sent: bool,
     /// Path being opened; added to the recent list once it is open.
     opening_path: Option<String>,
@@ -125,6 +129,7 @@ impl Core {
             annotation: None,
             queue: queue::Queue::default(),
             n_listings: 0,
+            n_destinations: 0,
             is_look_sent: false,
             opening_path: None,
             every_second: EverySecond::default(),

@@ -13,6 +13,7 @@ use crate::gui::action::{Action, RecordAction};
 use crate::gui::context::SourceChoice;
 use crate::gui::core::Core;
 use crate::gui::core::queue::{Ended, Queue, Running, ended, summary};
+use crate::gui::core::source::absolute;
 use crate::gui::listing::Listing;
 use crate::gui::titles::about;
 use crate::gui::ui_state::QueueShown;
@@ -30,15 +31,33 @@ impl Core {
         self.queue.waiting.extend(listing.files);
     }
 
-    /// Stops the recording of a file; what has been written is kept.
+    /// Returns the shown file if it is being recorded or waits in the queue.
+    pub(super) fn shown_in_queue(&self) -> Option<SourceChoice> {
+        let shown = self.ui_state.running_source.as_ref()?;
+        let running = self.queue.running.as_ref();
+        let running = running.filter(|r| !r.is_stopping).map(|r| &r.file);
+        let mut files = running.into_iter().chain(&self.queue.waiting);
+        files.find(|file| is_same(file, shown)).cloned()
+    }
+
+    /// Stops the recording of a file, and those of it that wait; what has been written is kept.
     pub(super) fn stop_file(&mut self, file: &SourceChoice) {
-        match &mut self.queue.running {
-            Some(running) if running.file == *file => {
-                running.work.stop();
-                running.is_stopping = true;
-            }
-            _ => self.queue.waiting.retain(|waiting| waiting != file),
+        self.queue.waiting.retain(|waiting| !is_same(waiting, file));
+        if let Some(running) = self.queue.running.as_mut()
+            && is_same(&running.file, file)
+        {
+            running.work.stop();
+            running.is_stopping = true;
         }
+    }
+
+    /// Copies the state of the queue into the UI state.
+    pub(super) fn show_queue(&mut self) {
+        let has_shown = self.shown_in_queue().is_some();
+        let shown = &mut self.ui_state.queue;
+        shown.has_shown = has_shown;
+        shown.waiting = self.queue.waiting.iter().map(|f| f.label.clone()).collect();
+        shown.n_ended = self.queue.ended.len();
     }
 
     /// Stops the running file and clears the queue.
@@ -74,11 +93,13 @@ impl Core {
             };
             if let Err(error) = self.begin_file(file.clone()) {
                 let text = about(&file.label, &error.to_string());
+                self.ui_state
+                    .recording
+                    .take_if(|r| r.is_file && r.source == file);
                 self.queue.ended.push(Ended::Failed(text));
             }
         }
-        self.ui_state.queue.waiting = self.queue.waiting.iter().map(|f| f.label.clone()).collect();
-        self.ui_state.queue.n_ended = self.queue.ended.len();
+        self.show_queue();
         if self.queue.running.is_none() && !self.queue.ended.is_empty() {
             self.ui_state.queue = QueueShown::default();
             let (level, text) = summary(&std::mem::take(&mut self.queue.ended));
@@ -128,6 +149,7 @@ impl Core {
         if let Some(recording) = &mut self.ui_state.recording
             && recording.is_file
             && recording.source == running.file
+            && !running.is_stopping
         {
             recording.progress.clone_from(&progress.tap);
             recording.total = progress.total;
@@ -144,10 +166,17 @@ impl Core {
         let Some(Running { file, .. }) = self.queue.running.take() else {
             return;
         };
+        // The user may have started its recording again while this one was stopping.
+        let is_again = self.queue.waiting.contains(&file);
         self.ui_state
             .recording
-            .take_if(|r| r.is_file && r.source == file);
+            .take_if(|r| r.is_file && r.source == file && !is_again);
         self.queue.ended.push(ended(&file, outcome));
         self.run_action(Action::Record(RecordAction::List));
     }
+}
+
+/// Returns whether both are the same file, opened or listed.
+fn is_same(a: &SourceChoice, b: &SourceChoice) -> bool {
+    a.spec == b.spec || absolute(&a.spec) == absolute(&b.spec)
 }

@@ -17,6 +17,7 @@ use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::{Action, RecordAction, RecordAsk, SourceAction, ViewId, WindowAction};
 use crate::gui::context::SourceChoice;
 use crate::gui::core::Core;
+use crate::gui::core::destination::writable;
 use crate::gui::listing::Listing;
 use crate::gui::tasks::TaskResult;
 use crate::gui::titles::{folder_name, recorded_text};
@@ -28,7 +29,11 @@ impl Core {
     pub(super) fn run_record(&mut self, action: RecordAction) -> Result<()> {
         match action {
             RecordAction::Snapshot => self.snapshot(),
-            RecordAction::StartStop if self.ui_state.recording.is_some() => self.stop_recording(),
+            RecordAction::StartStop
+                if self.ui_state.recording.is_some() || self.shown_in_queue().is_some() =>
+            {
+                self.stop_recording()
+            }
             RecordAction::StartStop if self.ui_state.source.is_none() => Ok(()),
             RecordAction::StartStop => self.start_recording(),
             RecordAction::List => {
@@ -78,10 +83,7 @@ impl Core {
                 })?;
                 Ok(Some(format!("Moved to the bin: {}", folder_name(&folder))))
             }),
-            RecordAction::Destination(folder) => {
-                self.state.recordings_folder = folder;
-                self.run_record(RecordAction::List)
-            }
+            RecordAction::Destination(folder) => self.choose_destination(folder),
             RecordAction::Export(name, is_on) => {
                 if is_on {
                     self.state.exports.insert(name);
@@ -136,6 +138,21 @@ impl Core {
             RecordAsk::Destination => RecordAction::Destination(paths.pop()),
         };
         self.run_action(Action::Record(action));
+    }
+
+    /// Sets the folder of new recordings. A chosen one is first tried on its own thread, because a
+    /// sleeping disk may block.
+    fn choose_destination(&mut self, folder: Option<PathBuf>) -> Result<()> {
+        self.n_destinations += 1;
+        let Some(folder) = folder else {
+            self.state.recordings_folder = None;
+            return self.run_record(RecordAction::List);
+        };
+        let serial = self.n_destinations;
+        let check = move || TaskResult::Destination(serial, writable(&folder));
+        let task = self.tasks.task("recordings folder", check)?;
+        self.workers.push(task);
+        Ok(())
     }
 
     /// Returns the folder of recordings and snapshots.
@@ -194,7 +211,12 @@ impl Core {
         let Some(old) = self.ui_state.recording.take_if(is_other) else {
             return;
         };
-        self.run_action(Action::Record(RecordAction::StartStop));
+        // In the queue, it is recorded anyway.
+        if self.shown_in_queue().is_none()
+            && let Err(error) = self.start_recording()
+        {
+            self.ui_state.say(Level::Error, error.to_string());
+        }
         if let Some(new) = &self.ui_state.recording {
             let end = if old.is_file {
                 "recorded to its end"
@@ -215,8 +237,14 @@ impl Core {
     }
 
     fn stop_recording(&mut self) -> Result<()> {
-        if let Some(recording) = self.ui_state.recording.take_if(|r| r.is_file) {
-            self.stop_file(&recording.source);
+        let file = match &self.ui_state.recording {
+            Some(recording) => recording.is_file.then(|| recording.source.clone()),
+            None => self.shown_in_queue(),
+        };
+        if let Some(file) = file {
+            self.ui_state.recording = None;
+            self.stop_file(&file);
+            self.show_queue();
             return Ok(());
         }
         self.pipeline.stop_recording()?;

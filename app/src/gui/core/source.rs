@@ -225,7 +225,7 @@ fn is_path(text: &str) -> bool {
 }
 
 /// Returns the path as an absolute path.
-fn absolute(path: &str) -> String {
+pub(super) fn absolute(path: &str) -> String {
     std::path::absolute(Path::new(path)).map_or_else(
         |_| path.to_owned(),
         |absolute| absolute.to_string_lossy().into_owned(),

@@ -41,7 +41,7 @@ pub(super) fn keys_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                 });
             ui.add_space(6.0);
             let mouse = "Over the image: the wheel zooms, dragging pans, a double click resets \
-             the view. After F6, Tab moves between controls.";
+             the view. After F6, Tab moves between controls. Escape leaves full screen.";
             ui.label(RichText::new(mouse).color(theme::WEAK));
         });
 }

@@ -4,6 +4,7 @@ mod about;
 mod keys;
 mod log;
 mod palette;
+mod quit;
 mod send;
 mod settings;
 mod welcome;
@@ -29,6 +30,7 @@ pub(super) fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
         Sheet::Welcome => ("Welcome to PoseLens", welcome::welcome_ui),
         Sheet::Log => ("Log", log::log_ui),
         Sheet::Settings => ("Settings", settings::settings_ui),
+        Sheet::Quit => ("Close PoseLens?", quit::quit_ui),
     };
     let frame = Frame::popup(&ctx.global_style()).inner_margin(20);
     let modal = Modal::new(Id::unique("sheet"))
@@ -54,7 +56,7 @@ pub(super) fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
             } else {
                 show(ui, cx);
             }
-            if sheet != Sheet::Palette {
+            if !matches!(sheet, Sheet::Palette | Sheet::Quit) {
                 ui.add_space(8.0);
                 let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));
                 // In a horizontal layout, which centres the button's text vertically.

@@ -84,6 +84,20 @@ fn state(progress: &TrainProgress, requested: Requested) -> String {
     }
 }
 
+/// Returns `what` with its progress: `The training, 42 % done`.
+pub fn in_a_line(what: &str, progress: Option<&TrainProgress>) -> String {
+    let Some(progress) = progress.filter(|progress| !progress.phase.is_over()) else {
+        return what.to_owned();
+    };
+    let percent = (100.0 * progress.share()).floor();
+    let state = if progress.phase == Phase::Paused {
+        ", paused and saved"
+    } else {
+        ""
+    };
+    format!("{what}, {percent:.0} % done{state}")
+}
+
 /// Returns step, speed and remaining time.
 pub fn numbers(progress: &TrainProgress) -> String {
     if progress.steps_per_epoch == 0 {

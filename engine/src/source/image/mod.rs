@@ -53,7 +53,7 @@ pub fn has_picture_extension(path: &Path) -> bool {
 }
 
 /// Returns whether a file is an image; the name decides if the content is inconclusive.
-fn is_picture(path: &Path) -> bool {
+pub fn is_picture(path: &Path) -> bool {
     match content(path) {
         Ok(Content::Video) => false,
         Ok(content) => content.is_picture() || has_picture_extension(path),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use poselens_engine::error::Result;
 use poselens_engine::frame::{Frame, Pixels};
-use poselens_engine::geometry::Size;
+use poselens_engine::geometry::{Point, Size};
 use poselens_engine::output::{AttentionMap, PoseOutput};
 use poselens_engine::overlay::with_caption;
 use poselens_engine::record::{Answer, save_png, stamp, write_npy, write_safetensors};
@@ -42,6 +42,8 @@ struct Pane {
     title: String,
     /// The selected joint.
     joint: Option<String>,
+    /// The selected place in image pixels.
+    point: Option<Point>,
     /// Source of the frame.
     source: String,
     frame: Frame,
@@ -93,6 +95,7 @@ impl Inspect {
             // The bitmap font covers ASCII only.
             title: title.replace(" · ", " - "),
             joint: joint_name,
+            point: picked.map(|picked| picked.point),
             source: subject.name.clone(),
             frame: subject.frame.clone(),
             is_mirrored: subject.is_mirrored,
@@ -107,6 +110,7 @@ impl Pane {
             source: &self.source,
             shown: self.map.as_ref(),
             joint: self.joint.as_deref(),
+            point: self.point,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, TextureOptions};
 use poselens_engine::error::Result;
+use poselens_engine::output::PoseOutput;
 use poselens_engine::pipeline::{InspectEvent, Inspector, N_INSPECTED};
 
 use crate::gui::context::MakeByName;
@@ -97,6 +98,7 @@ impl Inspect {
             if let Some(answer) = inspector.take(slot).filter(|a| a.id == self.id)
                 && self.slots[slot].wanted.as_ref() == Some(&answer.name)
             {
+                self.slots[slot].last = Some((answer.name, Arc::clone(&answer.output)));
                 self.slots[slot].found = Some(answer.output);
                 self.is_stale = true;
             }
@@ -192,6 +194,14 @@ impl ModelSlot {
     pub fn title(&self) -> String {
         let wanted = self.wanted.as_deref();
         wanted.map_or_else(|| "no model".to_owned(), trained::title)
+    }
+
+    /// Returns a prediction with the joints and maps of the model: that for the inspected frame, else
+    /// the last one. Panels keep their layout while the next frame is computed.
+    pub(super) fn like(&self) -> Option<&Arc<PoseOutput>> {
+        let last = self.last.as_ref();
+        let last = last.filter(|(name, _)| self.wanted.as_ref() == Some(name));
+        self.found.as_ref().or(last.map(|(_, output)| output))
     }
 
     /// Returns what the slot is waiting for, or why it shows nothing.

@@ -126,7 +126,7 @@ fn slot_choices(slot: usize, cx: &InspectContext<'_>) -> Vec<(String, bool, Insp
 /// Shows the joint list and the values of the selected joint.
 pub(super) fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Joint", |ui| {
-        let Some(output) = cx.view.slots.iter().find_map(|s| s.found.as_ref()) else {
+        let Some(output) = cx.view.slots.iter().find_map(ModelSlot::like) else {
             weak_ui(ui, "No model has a prediction yet.");
             return;
         };
@@ -157,7 +157,7 @@ pub(super) fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             return;
         };
         for (slot, model_slot) in cx.view.slots.iter().enumerate() {
-            let Some(output) = &model_slot.found else {
+            let Some(output) = model_slot.like() else {
                 continue;
             };
             if cx.view.is_compared() {
@@ -168,6 +168,8 @@ pub(super) fn joint_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 .spacing([12.0, 2.0])
                 .show(ui, |ui| {
                     for (caption, text) in numbers::of_pick(output, pick) {
+                        // Those of another frame only keep their place.
+                        let text = model_slot.found.as_ref().map_or(String::new(), |_| text);
                         let caption = RichText::new(caption).color(theme::WEAK);
                         ui.add(Label::new(caption).extend().selectable(false));
                         let text = RichText::new(text).font(theme::number_font(13.0));
@@ -186,7 +188,7 @@ pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
         let slots = cx.view.slots.iter().enumerate();
         let regions: Vec<(usize, &ModelSlot, &RegionOutput)> = slots
             .filter_map(|(slot, model_slot)| {
-                let output = model_slot.found.as_ref()?;
+                let output = model_slot.like()?;
                 let pick = cx.view.pick.as_ref();
                 let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
                 Some((slot, model_slot, shown::region(output, point)?))
@@ -230,7 +232,7 @@ pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
 
 /// Shows the list of a model's maps and their iterations.
 fn maps_ui(ui: &mut Ui, model_slot: &ModelSlot, region: &RegionOutput, choices: &mut Choices) {
-    let Some(model) = model_slot.found.as_ref().map(|output| &*output.model) else {
+    let Some(model) = model_slot.like().map(|output| &*output.model) else {
         return;
     };
     let groups = shown::groups(region);
@@ -373,7 +375,8 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
     for (label, help, value) in [
         (
             "Fixed range",
-            "The colour scale covers all possible values; off: those of this frame",
+            "The colour scale covers all possible values; off: the 1st to the 99th percentile of \
+             this frame, and >= marks an end beyond which there are larger values",
             &mut choices.is_range_fixed,
         ),
         (

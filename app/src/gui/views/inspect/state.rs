@@ -82,6 +82,8 @@ pub struct ModelSlot {
     pub fault: Option<String>,
     /// Prediction for the inspected frame.
     pub found: Option<Arc<PoseOutput>>,
+    /// The last prediction, possibly for another frame, and the name of its model.
+    pub(super) last: Option<(String, Arc<PoseOutput>)>,
     /// Self-attention thumbnails.
     pub grid: Option<GridPictures>,
     /// Overlays on the image.

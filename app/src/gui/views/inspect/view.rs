@@ -26,6 +26,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     name: "Inspect",
     help: "Inspect the network at this frame (I)",
     bottom_height: 96.0,
+    hides_panels: false,
     // Below the model names.
     messages: MessagePlace::Below(28.0),
     group: Some(GROUP),

@@ -24,7 +24,7 @@ pub struct ProjectInfo {
     pub file: ProjectFile,
     /// Skeleton of the labels.
     pub skeleton: &'static Skeleton,
-    /// The version in use; `None` for the weights that the program brings along.
+    /// The version in use; `None` for the bundled weights.
     pub version: Option<Version>,
 }
 

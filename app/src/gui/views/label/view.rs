@@ -12,6 +12,7 @@ use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::theme;
 use crate::gui::titles::folder_name;
+use crate::gui::training::bar::in_a_line;
 use crate::gui::view::{
     AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
 };
@@ -33,6 +34,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     name: "Label",
     help: "Label frames of your own clips (L)",
     bottom_height: 84.0,
+    hides_panels: false,
     // Below the line about the frame.
     messages: MessagePlace::Below(28.0),
     group: Some(GROUP),
@@ -151,6 +153,19 @@ impl AppView for Label {
 
     fn poll(&mut self, core: &mut Core, _ctx: &Context) {
         self.follow_threads(core);
+    }
+
+    fn busy(&self) -> Option<String> {
+        let tuning = &self.finetune;
+        let (folder, progress) = if tuning.is_active() {
+            (tuning.trained.clone(), tuning.progress.as_ref())
+        } else {
+            tuning.starting?;
+            (self.folder(), None)
+        };
+        let name = folder.as_deref().map_or_else(String::new, folder_name);
+        let what = format!("The training on the project {name}");
+        Some(in_a_line(&what, progress))
     }
 
     fn finish(&mut self) {

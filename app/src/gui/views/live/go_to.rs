@@ -56,8 +56,7 @@ fn parsed(text: &str) -> Option<SeekTo> {
     if let Ok(frame) = text.trim_start_matches("frame").trim().parse() {
         return Some(SeekTo::Frame(frame));
     }
-    let text = text.trim_end_matches('s').replace(',', ".");
-    widgets::clock_secs(&text).map(SeekTo::Secs)
+    widgets::clock_secs(text.trim_end_matches('s')).map(SeekTo::Secs)
 }
 
 #[cfg(test)]

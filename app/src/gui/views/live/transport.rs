@@ -237,7 +237,7 @@ fn last_secs(source: &SourceInfo, counted: Option<&Extent>) -> Option<f64> {
 }
 
 fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
-    let is_on = cx.ui_state.recording.is_some();
+    let is_on = cx.ui_state.is_recording();
     let (text, fill, color) = if is_on {
         ("Stop recording", theme::RED, theme::STAGE)
     } else {
@@ -253,6 +253,7 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
         .min_size(egui::vec2(0.0, 34.0));
     let help = match &cx.ui_state.recording {
         Some(recording) => format!("{} (R)", progress_text(recording)),
+        None if is_on => "Stops recording this file; everything written is kept (R)".to_owned(),
         None => {
             "Writes the raw video, the annotated video and the poses to a folder (R)".to_owned()
         }

@@ -27,6 +27,7 @@ pub(crate) const SPEC: ViewSpec = ViewSpec {
     name: "Live",
     help: "The live view (I)",
     bottom_height: 84.0,
+    hides_panels: true,
     messages: MessagePlace::Below(0.0),
     group: None,
     commands: &[],

@@ -10,6 +10,7 @@ use crate::gui::command::{FixedCommand, Group, key};
 use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::state::train::Role;
+use crate::gui::training::bar::in_a_line;
 use crate::gui::view::{
     AppView, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
 };
@@ -27,6 +28,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     name: "Train",
     help: "Train a network on your own data (T)",
     bottom_height: 84.0,
+    hides_panels: false,
     messages: MessagePlace::Bottom,
     group: Some(GROUP),
     commands: COMMANDS,
@@ -175,6 +177,11 @@ impl AppView for Train {
 
     fn poll(&mut self, core: &mut Core, ctx: &Context) {
         self.poll_train(core, ctx);
+    }
+
+    fn busy(&self) -> Option<String> {
+        let is_active = self.is_active();
+        is_active.then(|| in_a_line("The training", self.progress.as_ref()))
     }
 
     fn finish(&mut self) {

@@ -44,7 +44,7 @@ impl Session {
                 let number = open.project.rollback()?;
                 self.version_changed()?;
                 Some(match number {
-                    0 => "The weights that the program brings along are in use again".to_owned(),
+                    0 => "The bundled weights are in use again".to_owned(),
                     number => format!("Version {number} is in use again"),
                 })
             }

@@ -32,7 +32,7 @@ pub struct Review {
     pub findings: Vec<Finding>,
     /// Accepted versions, the newest first.
     pub versions: Vec<Version>,
-    /// Number of the version in use; 0 for the weights that the program brings along.
+    /// Number of the version in use; 0 for the bundled weights.
     pub current: u32,
     /// Runs, the one changed last first.
     pub runs: Vec<RunInfo>,

@@ -228,12 +228,10 @@ fn finding_ui(ui: &mut Ui, i: usize, finding: &Finding, height: f32, cx: &mut La
     let joints = &info.skeleton.joints;
     let joint = finding.joint.and_then(|j| joints.get(j));
     let joint = joint.map_or(String::new(), |joint| format!("{}: ", joint_title(joint)));
-    let title = format!("{clip} {}", finding.at.frame);
     let text = format!("{joint}{}", finding.text);
+    let title = format!("{clip} {}: {text}", finding.at.frame);
     let size = eframe::egui::vec2(ui.available_width(), height);
-    let button = Button::selectable(false, title)
-        .shortcut_text(RichText::new(&text).small())
-        .truncate();
+    let button = Button::selectable(false, RichText::new(title).small()).truncate();
     if ui
         .add_sized(size, button)
         .on_hover_text(&text)
@@ -298,7 +296,7 @@ pub fn versions_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
                 )
             })
             .collect();
-        let help = "The weights that the program brings along".to_owned();
+        let help = "The weights that are part of the program".to_owned();
         rows.push((0, "bundled weights".to_owned(), help));
         for (number, text, help) in rows {
             let is_current = number == review.current;
