@@ -105,6 +105,8 @@ pub struct Published {
     pub depth: (usize, usize),
     /// Progress of the running search for frames.
     pub search: Option<Arc<SearchProgress>>,
+    /// Whether a person to add is being looked for.
+    pub is_adding: bool,
 }
 
 /// Progress of a search for frames to suggest.
@@ -137,6 +139,8 @@ pub(super) struct News {
     pub state: Option<Box<Published>>,
     /// Messages for the user.
     pub messages: Vec<(Level, String)>,
+    /// The person who was added last, with the frame.
+    pub added: Option<(FrameKey, u64)>,
     /// Number of the last request that was answered.
     pub answered: u64,
 }
