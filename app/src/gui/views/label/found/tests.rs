@@ -7,11 +7,12 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, bounded};
 use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
-use poselens_engine::geometry::Size;
+use poselens_engine::geometry::{Point, Size};
 use poselens_engine::output::{PoseOutput, Timings};
 use poselens_engine::pose::{Keypoint, Pose};
-use poselens_engine::project::{NewProject, Project};
+use poselens_engine::project::{Joint, NewProject, Project};
 use poselens_engine::record::save_png;
+use poselens_engine::sample::Visibility;
 use poselens_engine::skeleton::Skeleton;
 
 use super::*;
@@ -47,8 +48,8 @@ struct Searching {
     received: Receiver<Numbered>,
 }
 
-/// Starts a search among twelve images and takes its first choice.
-fn first_choice(folder: &Path) -> Searching {
+/// Creates a project with a folder of twelve images.
+fn project(folder: &Path) -> Project {
     let size = Size::new(8, 6);
     for i in 0..12 {
         let pixels = Pixels::unpooled(vec![20 * i; 4 * size.area()]);
@@ -60,15 +61,24 @@ fn first_choice(folder: &Path) -> Searching {
         clips: vec![folder.join("clip")],
         is_copied: false,
     };
-    let project = Project::create(&folder.join("project"), &new).unwrap();
-    let mut open = Open::new(project, Listed::Suggested).unwrap();
-    let (allow, allowed) = bounded(16);
-    let (requests, received) = bounded(16);
-    let model = Model {
+    Project::create(&folder.join("project"), &new).unwrap()
+}
+
+fn gated(allowed: Receiver<()>) -> Model {
+    Model {
         make: Arc::new(move |_| Ok(Box::new(Gated(allowed.clone())))),
         name: "gated".to_owned(),
         device: 0,
-    };
+    }
+}
+
+/// Starts a search among the images and takes its first choice.
+fn first_choice(folder: &Path) -> Searching {
+    let project = project(folder);
+    let mut open = Open::new(project, Listed::Suggested).unwrap();
+    let (allow, allowed) = bounded(16);
+    let (requests, received) = bounded(16);
+    let model = gated(allowed);
     let first = (N, Duration::ZERO);
     let search = Search::start(&mut open.project, model, first, Waker::default(), requests);
     open.search = Some(search.unwrap());
@@ -142,4 +152,54 @@ fn the_end_of_a_search_keeps_what_was_seen() {
     assert!(text.contains("The search has ended"), "{text}");
     assert_eq!(searching.suggested(), [a, b, c]);
     assert!(searching.open.project.depth().0 <= 3);
+}
+
+/// Fails when a second person is looked for before the first one is there, the first one does not
+/// arrive then, or a model that cannot be loaded leaves nothing behind.
+#[test]
+fn people_are_looked_for_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut open = Open::new(project(folder.path()), Listed::Suggested).unwrap();
+    let at = FrameKey::new(1, 0);
+    let size = Size::new(8, 6);
+    let new = |x: f64| NewPerson {
+        at,
+        frame: Frame::new(0, 0.0, size, Pixels::unpooled(vec![0; 4 * size.area()])),
+        point: Point::new(x, 3.0),
+        template: vec![Joint::new(Point::new(x, 3.0), 0.0, Visibility::Visible); 17],
+    };
+    let (allow, allowed) = bounded(16);
+    let (requests, received) = bounded::<Numbered>(16);
+    let model = gated(allowed);
+    let taken = |open: &mut Open| {
+        let Numbered { request, .. } = received.recv_timeout(LIMIT).unwrap();
+        let Request::PersonFound { found, .. } = request else {
+            panic!("another request");
+        };
+        open.take_person(found).unwrap()
+    };
+    open.look_for(new(5.0), model.clone(), requests.clone())
+        .unwrap();
+    let refused = open.look_for(new(5.0), model, requests.clone());
+    assert!(refused.unwrap_err().to_string().contains("already"));
+    allow.send(()).unwrap();
+    let (added, said) = taken(&mut open);
+    assert_eq!(said, None);
+    let people = open.project.labels().people(at);
+    assert_eq!(added, Some((at, people[0].id)));
+    assert!(!people[0].has_handwork() && people.len() == 1);
+
+    let broken = Model {
+        make: Arc::new(|_| Err(Error::Failed("the weights are damaged".to_owned()))),
+        name: "broken".to_owned(),
+        device: 0,
+    };
+    open.look_for(new(2.0), broken, requests).unwrap();
+    let (added, said) = taken(&mut open);
+    let (level, text) = said.unwrap();
+    assert_eq!(level, Level::Warning);
+    assert_eq!(text, "the weights are damaged; a template was placed");
+    let people = open.project.labels().people(at);
+    assert_eq!(added, Some((at, people[1].id)));
+    assert!(people[1].has_handwork());
 }
