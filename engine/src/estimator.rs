@@ -7,6 +7,7 @@
 mod averaged;
 mod described;
 mod following;
+mod looking;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, DecodedPerson, codec}
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::geometry::{Affine2, Alignment, Roi, Size};
+use crate::geometry::{Affine2, Alignment, BBox, Roi, Size};
 use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
 use crate::nn::{Kernels, Pass, Tally};
 use crate::output::{
@@ -33,13 +34,15 @@ use crate::track::OneEuro;
 pub use following::Estimator;
 
 /// Requested outputs in addition to poses. Heatmaps cost a copy, attention maps cost additional
-/// computation.
+/// computation, descriptions hardly anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestedMaps {
     /// Whether to return the heatmaps of each region.
     pub heatmaps: bool,
     /// Whether to return the attention maps of each region.
     pub attention: bool,
+    /// Whether to describe each region by the network's features.
+    pub description: bool,
 }
 
 /// Finds poses in frames, one frame at a time. Frames arrive in time order; a jump back in time
@@ -72,13 +75,14 @@ pub trait Infer: Send {
         self.infer(frame, requested)
     }
 
-    /// Describes the surroundings of `pose`, or the frame, by numbers whose distance says how
-    /// different two frames are to the network. The default has no description.
+    /// Returns the people in one frame independently of other frames, of whom one may be in `near`:
+    /// a top-down network processes that region, then the one around the joints found in it. The
+    /// default calls [`Infer::inspect`], for implementations that process the whole frame.
     ///
     /// # Errors
     /// When the network or its device fails.
-    fn describe(&mut self, _frame: &Frame, _pose: Option<&Pose>) -> Result<Vec<f32>> {
-        Ok(Vec::new())
+    fn look_at(&mut self, frame: &Frame, _near: BBox) -> Result<PoseOutput> {
+        self.inspect(frame, &[], RequestedMaps::default())
     }
 }
 
@@ -261,13 +265,17 @@ impl Network {
     ) -> Result<RegionResult> {
         let input = self.crop(frame, roi, timings);
         let mut pass = self.pass(requested.attention);
-        let (heatmaps, out) =
-            timings.measure(Stage::Forward, || self.forward(&input.values, &mut pass))?;
+        let is_described = requested.description;
+        let (heatmaps, out, description) = timings.measure(Stage::Forward, || {
+            self.forward_described(&input.values, &mut pass, is_described)
+        })?;
         let result = timings.measure(Stage::Decode, || {
             self.decode(heatmaps, out, requested, &input.image_from_input)
         });
         self.buffer = input.values;
-        result
+        let mut result = result?;
+        result.region.description = description;
+        Ok(result)
     }
 
     /// Measures operations and time per layer of one forward pass, as run in live inference.
@@ -297,14 +305,33 @@ impl Network {
     }
 
     fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, RawOutput)> {
+        let (maps, out, _) = self.forward_described(values, pass, false)?;
+        Ok((maps, out))
+    }
+
+    /// Also returns a description of the input, which is empty unless `is_described`.
+    fn forward_described(
+        &self,
+        values: &[f32],
+        pass: &mut Pass,
+        is_described: bool,
+    ) -> Result<(Planes, RawOutput, Vec<f32>)> {
         let Size { width, height } = self.input.size;
         let device = &self.selected.device;
         let x = Tensor::from_slice(values, (1, 3, height, width), device)?;
-        let net = &self.net;
-        let out = match &self.kernels {
+        let mut run = || {
+            let backbone = self.net.backbone(&x, pass)?;
+            let description = if is_described {
+                described::describe(&backbone.features)?
+            } else {
+                Vec::new()
+            };
+            Ok::<_, Error>((self.net.head(backbone, pass)?, description))
+        };
+        let (out, description) = match &self.kernels {
             // Entering the thread pool once costs less than entering it in every layer.
-            Some(kernels) => kernels.threads.install(|| net.forward(&x, pass))?,
-            None => net.forward(&x, pass)?,
+            Some(kernels) => kernels.threads.install(&mut run)?,
+            None => run()?,
         };
         let mut maps: Option<Planes> = None;
         for output in self.codec_spec.outputs {
@@ -321,7 +348,7 @@ impl Network {
             }
         }
         let maps = maps.ok_or_else(|| Error::Internal("a codec without outputs".to_owned()))?;
-        Ok((maps, out))
+        Ok((maps, out, description))
     }
 
     /// Decodes `maps`, the codec's input channels; the first of them are the joints' heatmaps.
@@ -391,6 +418,7 @@ impl Network {
                 image_from_heatmap,
                 attention,
                 query_key,
+                description: Vec::new(),
             },
         })
     }

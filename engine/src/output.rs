@@ -69,6 +69,9 @@ pub struct RegionOutput {
     pub attention: Vec<AttentionMap>,
     /// Self-attention layers; empty if not requested.
     pub query_key: Vec<QueryKey>,
+    /// Numbers whose distance says how different two regions are to the network; empty if not
+    /// requested.
+    pub description: Vec<f32>,
 }
 
 /// Results for one frame, with the frame that the poses were computed from.

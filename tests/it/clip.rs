@@ -7,9 +7,11 @@ use std::sync::OnceLock;
 
 use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Estimator, Infer, Network, NetworkOptions, RequestedMaps};
+use poselens_engine::geometry::Point;
 use poselens_engine::model::model;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::pose::{Keypoint, Pose};
+use poselens_engine::project::{Change, FrameKey, Labels, Person, PersonQuery, find_person};
 use poselens_engine::source::SourceSpec;
 use poselens_tests::golden;
 use serde_json::{Value, json};
@@ -116,6 +118,40 @@ fn the_sample_clip_gives_its_golden_poses() {
             );
         }
     }
+}
+
+/// Fails when the network does not find the person under a point, finds joints elsewhere than in the
+/// whole frame, or finds somebody where nobody is or who is labelled already.
+#[test]
+fn the_person_at_a_point_is_found() {
+    let options = NetworkOptions {
+        device: DeviceSpec::Cpu,
+        ..NetworkOptions::bundled(model("sfm").unwrap())
+    };
+    let mut estimator = Estimator::new(Network::load(&options).unwrap(), false);
+    let output = &sample()[0];
+    let at = FrameKey::new(1, 0);
+    let mut labels = Labels::new(output.skeleton);
+    let mut find = |labels: &Labels, x: f64, y: f64| {
+        let query = PersonQuery::new(labels, at, Point::new(x, y));
+        find_person(&mut estimator, &output.frame, &query).unwrap()
+    };
+    let joints = find(&labels, 300.0, 200.0).unwrap();
+    let wanted = &golden_frames()[0].joints;
+    for (j, (got, &[x, y, score])) in joints.iter().zip(wanted).enumerate() {
+        let moved = got.point().distance(Point::new(x, y));
+        assert!(score < 0.7 || moved < 12.0, "{j}: {got:?}, not {x}, {y}");
+        assert!(score < 0.7 || got.score() > 0.5, "{j}: {got:?}");
+    }
+    assert_eq!(find(&labels, 30.0, 60.0), None);
+    let now = Some(Person {
+        id: 1,
+        is_confirmed: false,
+        joints,
+    });
+    let added = Change::Person { at, was: None, now };
+    labels.apply(&[added]).unwrap();
+    assert_eq!(find(&labels, 300.0, 200.0), None);
 }
 
 /// Fails when the poses are not those of a person standing upright, regardless of the golden file,

@@ -89,6 +89,7 @@ impl Infer for Fake {
                 image_from_heatmap: image_from_map(),
                 attention: attention.into_iter().filter(|_| has("maps")).collect(),
                 query_key: query_key.filter(|_| has("tokens")).collect(),
+                description: Vec::new(),
             }],
             timings: Timings::default(),
         })

@@ -154,6 +154,7 @@ impl Infer for FakeInfer {
                     Vec::new()
                 },
                 query_key: Vec::new(),
+                description: Vec::new(),
             }],
             timings: Timings::default(),
         })

@@ -9,6 +9,7 @@ use poselens_engine::Result;
 use poselens_engine::device::{DeviceSpec, compiled, select};
 use poselens_engine::estimator::{Estimator, Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
+use poselens_engine::geometry::BBox;
 use poselens_engine::model::{MODELS, ModelSpec};
 use poselens_engine::output::PoseOutput;
 use poselens_engine::overlay::OVERLAYS;
@@ -240,6 +241,11 @@ impl Infer for Titled {
         requested: RequestedMaps,
     ) -> Result<PoseOutput> {
         let output = self.estimator.inspect(frame, near, requested)?;
+        Ok(self.titled(output))
+    }
+
+    fn look_at(&mut self, frame: &Frame, near: BBox) -> Result<PoseOutput> {
+        let output = self.estimator.look_at(frame, near)?;
         Ok(self.titled(output))
     }
 }

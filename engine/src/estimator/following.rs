@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Infer, Network, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::geometry::Roi;
+use crate::geometry::BBox;
 use crate::output::{Approach, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
@@ -48,6 +48,11 @@ impl Estimator {
     /// Returns the network, with its model card and input format.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// Returns a tracker of the same kind without any people.
+    pub(super) fn fresh_tracker(&self) -> Box<dyn Tracker> {
+        self.tracker.fresh()
     }
 
     /// Returns the network, to run it without tracking.
@@ -113,13 +118,8 @@ impl Infer for Estimator {
         Ok(output)
     }
 
-    fn describe(&mut self, frame: &Frame, pose: Option<&Pose>) -> Result<Vec<f32>> {
-        let input = *self.network.input();
-        let roi = match (self.network.spec.approach, pose) {
-            (Approach::TopDown, Some(pose)) if pose.bbox.area() > 0.0 => input.roi(pose.bbox),
-            _ => Roi::whole(frame.size(), input.size.aspect()),
-        };
-        self.network.describe_region(frame, &roi)
+    fn look_at(&mut self, frame: &Frame, near: BBox) -> Result<PoseOutput> {
+        self.people_near(frame, near)
     }
 }
 

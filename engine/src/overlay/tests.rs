@@ -103,6 +103,7 @@ fn square_region(
             image_from_map,
         }],
         query_key: Vec::new(),
+        description: Vec::new(),
     }
 }
 

@@ -270,6 +270,7 @@ impl InferLoop {
         RequestedMaps {
             heatmaps: self.look.overlays.iter().any(|o| o.needs_heatmaps),
             attention: self.look.overlays.iter().any(|o| o.needs_attention),
+            description: false,
         }
     }
 

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::holdout::Role;
 use super::labels::FrameLabels;
+use super::measures::{MIN_DEVIATION, bones, flip, median};
 use super::open::Contents;
 use super::person::{FrameKey, Joint, Person};
 use super::propose::Progress;
-use super::suggest::{MIN_DEVIATION, bones, flip, median};
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, RequestedMaps};
 use crate::eval::pck::torso;

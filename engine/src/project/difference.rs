@@ -1,6 +1,6 @@
 //! How different frames look to the network from those that were chosen (greedy farthest point).
 
-use super::descriptions::distance;
+use super::description::distance;
 
 /// Number of chosen frames that are compared with; the cost grows with it, and among so many there
 /// is hardly a frame that differs from all.

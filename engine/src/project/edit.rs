@@ -1,7 +1,7 @@
 //! What a user can do to labels: [`Edit`]s, each of which becomes a list of [`Change`]s.
 
 use super::labels::{Change, Labels};
-use super::person::{FrameKey, Joint, Person};
+use super::person::{FrameKey, Joint, Person, mean_distance};
 use super::reason::Suggestion;
 use crate::error::{Error, Result};
 use crate::geometry::{Affine2, Point};
@@ -48,6 +48,13 @@ pub enum Edit {
     },
     /// Adds a person by hand.
     AddPerson {
+        /// The frame.
+        at: FrameKey,
+        /// Joints in the skeleton's order.
+        joints: Vec<Joint>,
+    },
+    /// Adds a person that a model has found. Its joints are proposals.
+    ProposePerson {
         /// The frame.
         at: FrameKey,
         /// Joints in the skeleton's order.
@@ -118,6 +125,13 @@ pub enum Edit {
         /// The frames, each at most once.
         frames: Vec<FrameProposal>,
     },
+    /// Withdraws the suggestions of some frames together with the proposals in them, and adds others.
+    Repropose {
+        /// Frames that are no longer suggested. Handwork in them stays.
+        withdrawn: Vec<FrameKey>,
+        /// The other frames, each at most once.
+        frames: Vec<FrameProposal>,
+    },
 }
 
 impl Edit {
@@ -127,6 +141,7 @@ impl Edit {
             Self::MoveJoint { .. } => "move joint",
             Self::SetVisibility { .. } => "set visibility",
             Self::AddPerson { .. } => "add person",
+            Self::ProposePerson { .. } => "propose person",
             Self::DeletePerson { .. } => "delete person",
             Self::SwapSides { .. } => "swap sides",
             Self::Transform { .. } => "transform person",
@@ -136,6 +151,7 @@ impl Edit {
             Self::Accept { .. } => "accept frame",
             Self::Suggest { .. } => "suggest frame",
             Self::Propose { .. } => "propose",
+            Self::Repropose { .. } => "replace proposals",
         }
     }
 
@@ -168,6 +184,7 @@ impl Edit {
                 let joints = joints.iter().map(|joint| joint.touched()).collect();
                 changes.add(*at, joints, false)?;
             }
+            Self::ProposePerson { at, joints } => changes.add(*at, joints.clone(), false)?,
             Self::DeletePerson { at, person } => {
                 let was = changes.person(*at, *person)?.clone();
                 changes.remove(*at, was);
@@ -210,6 +227,15 @@ impl Edit {
             }
             Self::Suggest { at, suggestion } => changes.suggest(*at, *suggestion),
             Self::Propose { frames } => {
+                for frame in frames {
+                    changes.propose(frame)?;
+                }
+            }
+            Self::Repropose { withdrawn, frames } => {
+                for at in withdrawn {
+                    changes.suggest(*at, None);
+                    changes.clear(*at);
+                }
                 for frame in frames {
                     changes.propose(frame)?;
                 }
@@ -391,10 +417,7 @@ impl Changes<'_> {
 /// Returns the mean distance of the joints that both people have, in pixels; very far if there are
 /// none.
 fn distance(a: &Person, b: &Person) -> f64 {
-    let both = a.joints.iter().zip(&b.joints);
-    let both = both.filter_map(|(a, b)| Some(a.labelled()?.distance(b.labelled()?)));
-    let (n, sum) = both.fold((0, 0.0), |(n, sum), d| (n + 1, sum + d));
-    if n == 0 { 1e9 } else { sum / f64::from(n) }
+    mean_distance(&a.joints, &b.joints).unwrap_or(1e9)
 }
 
 /// Returns the joint at `share` of the way from `a` to `b`: absent if either is, occluded if either

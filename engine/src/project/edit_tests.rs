@@ -1,8 +1,10 @@
 //! Tests of single edits.
 
 use super::edit::{Edit, FrameProposal};
+use super::journal::JOURNAL;
 use super::labels::Labels;
-use super::person::FrameKey;
+use super::open::{Contents, Project};
+use super::person::{FrameKey, JointState};
 use super::test_project::{FRAME, add, joints, message, project};
 use crate::geometry::Point;
 
@@ -109,4 +111,70 @@ fn proposals_never_replace_handwork() {
     assert_eq!(seen, [3.0, 5.0, 7.0]);
     project.undo().unwrap();
     assert!(project.labels().people(FrameKey::new(1, 4)).is_empty());
+}
+
+/// Fails when a proposed person counts as placed by hand, loses its scores, is not undone in one step,
+/// or a journal that ends in the middle of that edit does not open without it.
+#[test]
+fn a_proposed_person_is_one_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 1, 10);
+    add(&mut project, 5.0);
+    let before = project.labels().clone();
+    let journal = folder.path().join(JOURNAL);
+    let length = std::fs::metadata(&journal).unwrap().len();
+    let (at, joints) = (FRAME, joints(50.0));
+    let edit = Edit::ProposePerson { at, joints };
+    project.apply(&edit).unwrap();
+    let person = project.labels().people(FRAME)[1].clone();
+    assert!(!person.has_handwork());
+    assert_eq!(person.state(3), Some(JointState::Proposed));
+    assert!((person.joints[3].score() - 0.5).abs() < 1e-3);
+    project.undo().unwrap();
+    assert!(project.labels().frames().eq(before.frames()));
+    project.redo().unwrap();
+    drop(project);
+    let lines = std::fs::read(&journal).unwrap();
+    let end = length as usize
+        + lines[length as usize..]
+            .iter()
+            .position(|b| *b == b'\n')
+            .unwrap();
+    for cut in [length as usize, length as usize + 1, end - 1, end] {
+        std::fs::write(&journal, &lines[..cut]).unwrap();
+        let read = Contents::read(folder.path()).unwrap();
+        assert!(read.labels().frames().eq(before.frames()), "{cut}");
+    }
+    std::fs::write(&journal, &lines[..=end]).unwrap();
+    let read = Contents::read(folder.path()).unwrap();
+    assert_eq!(
+        read.labels().people(FRAME),
+        [before.people(FRAME), &[person]].concat()
+    );
+}
+
+/// Fails when a journal of version 0.2.0 is not read.
+#[test]
+fn a_journal_written_before_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(project(folder.path(), 1, 10));
+    let joint = "[5.25,10,0.5,2,0]";
+    let joints = [joint; 17].join(",");
+    let text = format!(
+        "{{\"seq\":1,\"secs\":1767225599,\"edit\":\"propose\",\"changes\":[{{\"suggestion\":{{\"at\":\
+         [1,3],\"was\":null,\"now\":{{\"reason\":\"peaks\",\"value\":0.5}}}}}},{{\"person\":{{\"at\":[1,3],\
+         \"was\":null,\"now\":{{\"id\":1,\"confirmed\":false,\"joints\":[{joints}]}}}}}}]}}\n\
+         {{\"seq\":2,\"secs\":1767225600,\"edit\":\"accept frame\",\"changes\":[{{\"confirmed\":{{\
+         \"at\":[1,3],\"person\":1,\"was\":false,\"now\":true}}}},{{\"accepted\":{{\"at\":[1,3],\
+         \"was\":false,\"now\":true}}}}]}}\n"
+    );
+    std::fs::write(folder.path().join(JOURNAL), text).unwrap();
+    let mut project = Project::open(folder.path()).unwrap();
+    let person = &project.labels().people(FRAME)[0];
+    assert!(person.is_confirmed);
+    assert_eq!(person.joints[0].point(), Point::new(5.25, 10.0));
+    assert_eq!(project.depth(), (2, 0));
+    project.undo().unwrap();
+    project.undo().unwrap();
+    assert_eq!(project.labels().frames().count(), 0);
 }

@@ -1,39 +1,42 @@
 //! The labelled frames around a frame, from which poses are copied or filled in.
 
-use super::labels::{FrameLabels, Labels};
-use super::person::{FrameKey, Person};
+use super::labels::Labels;
+use super::person::FrameKey;
 
 impl Labels {
     /// Returns the frame of the same clip that [`Edit::CopyPoses`](super::Edit) copies from: the
     /// last one before `at` with people that were made by hand, else with proposals.
     pub fn copied_before(&self, at: FrameKey) -> Option<FrameKey> {
-        let has_handwork = |labels: &FrameLabels| labels.people.iter().any(Person::has_handwork);
-        let by_hand = self.last_before(at, has_handwork);
-        by_hand.or_else(|| self.last_before(at, |labels| !labels.people.is_empty()))
+        let first = FrameKey::new(at.clip, 0);
+        let by_hand = self.by_hand().range(first..at).next_back().copied();
+        by_hand.or_else(|| {
+            let mut earlier = self.range(first..at).rev();
+            earlier.find_map(|(at, labels)| (!labels.people.is_empty()).then_some(at))
+        })
     }
 
     /// Returns the two frames of the same clip that [`Edit::Interpolate`](super::Edit) fills
     /// between when `at` is shown: the nearest frames with a confirmed person on both sides, or
     /// `at` and the nearest one before it, else after it, if `at` has such a person itself.
     pub fn filled_around(&self, at: FrameKey) -> Option<(FrameKey, FrameKey)> {
-        let is_confirmed = |labels: &FrameLabels| labels.people.iter().any(|p| p.is_confirmed);
-        let before = self.last_before(at, is_confirmed);
-        let after = || {
-            let last = FrameKey::new(at.clip, u32::MAX);
-            let mut later = self.range(FrameKey::new(at.clip, at.frame.checked_add(1)?)..=last);
-            later.find_map(|(at, labels)| is_confirmed(labels).then_some(at))
-        };
-        let here = self.frame(at).is_some_and(is_confirmed).then_some(at);
+        let [before, after] = self.confirmed_around(at);
+        let here = self.confirmed().get(&at).copied();
         match (before, here) {
             (Some(before), Some(here)) => Some((before, here)),
-            (before, here) => Some((before.or(here)?, after()?)),
+            (before, here) => Some((before.or(here)?, after?)),
         }
     }
 
-    /// Returns the last frame before `at` in the same clip whose labels are `wanted`.
-    fn last_before(&self, at: FrameKey, wanted: impl Fn(&FrameLabels) -> bool) -> Option<FrameKey> {
-        let mut earlier = self.range(FrameKey::new(at.clip, 0)..at).rev();
-        earlier.find_map(|(at, labels)| wanted(labels).then_some(at))
+    /// Returns the nearest frames of the same clip with a confirmed person before and after `at`.
+    pub(super) fn confirmed_around(&self, at: FrameKey) -> [Option<FrameKey>; 2] {
+        let first = FrameKey::new(at.clip, 0);
+        let last = FrameKey::new(at.clip, u32::MAX);
+        let before = self.confirmed().range(first..at).next_back();
+        let after = self
+            .confirmed()
+            .range(at..=last)
+            .find(|frame| **frame != at);
+        [before.copied(), after.copied()]
     }
 }
 

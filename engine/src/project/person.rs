@@ -245,6 +245,14 @@ impl Person {
     }
 }
 
+/// Returns the mean distance of the joints that both have, in pixels; `None` if there are none.
+pub(super) fn mean_distance(a: &[Joint], b: &[Joint]) -> Option<f64> {
+    let both = a.iter().zip(b);
+    let both = both.filter_map(|(a, b)| Some(a.labelled()?.distance(b.labelled()?)));
+    let (n, sum) = both.fold((0, 0.0), |(n, sum), d| (n + 1, sum + d));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

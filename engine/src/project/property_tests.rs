@@ -23,7 +23,7 @@ struct Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..18u32, 0..12u32, 0..12u32, 0..100usize, -500.0..1500.0f64).prop_map(
+    (0..20u32, 0..12u32, 0..12u32, 0..100usize, -500.0..1500.0f64).prop_map(
         |(kind, frame, other, pick, x)| Step {
             kind,
             frame,
@@ -109,6 +109,14 @@ fn edit(step: &Step, labels: &Labels) -> Option<Edit> {
                 proposal(at, false),
                 proposal(other, step.pick.is_multiple_of(5)),
             ],
+        },
+        18 => Edit::ProposePerson {
+            at,
+            joints: joints(step.x),
+        },
+        19 if at != other => Edit::Repropose {
+            withdrawn: vec![at],
+            frames: vec![proposal(other, false)],
         },
         _ => return None,
     })

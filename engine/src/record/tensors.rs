@@ -272,6 +272,7 @@ mod tests {
                     keys: vec![5.0, 6.0, 7.0, 8.0],
                     image_from_map: Affine2::IDENTITY,
                 }],
+                description: Vec::new(),
             }],
             timings: Timings::default(),
         }

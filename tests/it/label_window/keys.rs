@@ -1,11 +1,11 @@
 //! Every key of the Label view does what its list says.
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use poselens_engine::project::{Contents, Person};
+use poselens_engine::project::{Contents, JointState, Person};
 use poselens_engine::sample::Visibility;
 
-use super::{WRIST, Window, key};
+use super::{SIZE, WRIST, Window, key};
 use crate::driving::{Drive, Views as _};
 
 const SHIFT: Modifiers = Modifiers::SHIFT;
@@ -181,12 +181,15 @@ fn people_are_added_copied_and_filled_in() {
     window.harness.hover_at(image.center());
     window.harness.run_steps(2);
     window.press(Key::N);
+    // The fake sees its only person elsewhere.
+    window.until_says("No new person was found here: a template was placed");
     let people = window.saved(3);
     assert_eq!(people.len(), 1);
+    assert_eq!(people[0].state(0), Some(JointState::Touched));
     let hips = [11, 12].map(|j| point(&people[0], j).0);
     assert!((hips[0] + hips[1] - 63.0).abs() < 1.0, "{hips:?}");
-    let picked = window.harness.state().label().pick.unwrap().person;
-    assert_eq!(picked, people[0].id);
+    let id = people[0].id;
+    window.until(|app| app.label().pick.is_some_and(|pick| pick.person == id));
     window.press(Key::Delete);
     assert!(window.saved(3).is_empty());
     window.press(Key::C);
@@ -205,6 +208,37 @@ fn people_are_added_copied_and_filled_in() {
     assert!((point(&between[0], 0).0 - wanted).abs() < 0.02);
     assert!(!between[0].is_confirmed, "filled in people are proposals");
     assert_eq!(window.saved(3), copies, "handwork stays");
+}
+
+/// Fails when the person that the model finds at the pointer is not proposed with its scores, counts
+/// as placed by hand, is not picked, or is not undone in one step.
+#[test]
+fn a_person_is_proposed_where_the_model_finds_one() {
+    let mut window = Window::open();
+    window.press(Key::Period);
+    window.until_frame(3);
+    let image = window.harness.get_by_label("Image").rect();
+    let scale = (image.width() / SIZE.width as f32).min(image.height() / SIZE.height as f32);
+    // The fake sees its person at (1, 1).
+    let offset = egui::vec2(1.0 - 31.5, 1.0 - 23.5) * scale;
+    window.harness.hover_at(image.center() + offset);
+    window.harness.run_steps(2);
+    window.press(Key::N);
+    window.until(|app| app.label().people().len() == 1);
+    let people = window.saved(3);
+    assert_eq!(point(&people[0], 0), (1.0, 1.0));
+    assert_eq!(people[0].state(0), Some(JointState::Proposed));
+    assert!((people[0].joints[0].score() - 0.9).abs() < 1e-3);
+    assert!(window.has("Nose of person 1: proposed"));
+    let picked = window.harness.state().label().pick.unwrap().person;
+    assert_eq!(picked, people[0].id);
+    window.press_with(Modifiers::COMMAND, Key::Z);
+    assert!(window.saved(3).is_empty());
+    // The same person is not added twice.
+    window.press_with(Modifiers::COMMAND, Key::Y);
+    window.press(Key::N);
+    window.until_says("a template was placed");
+    assert_eq!(window.saved(3).len(), 2);
 }
 
 /// Fails when a key that the list of keys shows for another view remains listed although this view

@@ -134,7 +134,8 @@ pub enum LabelAction {
     Cycle(Option<Pick>),
     /// Change the picked person.
     Person(PersonChange),
-    /// Add a person at the pointer, else in the middle of the visible part.
+    /// Add the person that the model finds at the pointer, else in the middle of the visible part;
+    /// if it finds none, a template.
     AddPerson,
     /// The pointer is over this point of the image; `None` if it is elsewhere.
     Point(Option<Point>),

@@ -145,6 +145,7 @@ fn annotate_part(
     let requested = RequestedMaps {
         heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
         attention: look.overlays.iter().any(|o| o.needs_attention),
+        description: false,
     };
     let pool = FramePool::new();
     let mut part = None;

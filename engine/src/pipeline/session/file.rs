@@ -182,6 +182,7 @@ impl Looking {
         let requested = RequestedMaps {
             heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
             attention: look.overlays.iter().any(|o| o.needs_attention),
+            description: false,
         };
         Self {
             infer,

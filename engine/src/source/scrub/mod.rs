@@ -231,6 +231,16 @@ impl Scrub {
         self.file.frames_stand_alone()
     }
 
+    /// Returns how many frames have to be decoded before frame `i` after a jump.
+    pub fn n_before(&self, i: usize) -> usize {
+        i.saturating_sub(self.file.key_before(i))
+    }
+
+    /// Keeps at most `max_bytes` of decoded frames from now on, and at least one.
+    pub fn limit_cache(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+    }
+
     /// Frees the cache; the index stays.
     fn forget(&mut self) {
         self.cache.clear();

@@ -263,6 +263,7 @@ pub fn show(
             image_from_heatmap: region.image_from_heatmap,
             attention: map.iter().cloned().collect(),
             query_key: Vec::new(),
+            description: Vec::new(),
         }],
         ..output.clone()
     };

@@ -10,8 +10,9 @@ use poselens_engine::{Error, Result};
 use crate::gui::action::label::{Held, LabelAction, Pick};
 use crate::gui::state::label::Listed;
 use crate::gui::views::label::gesture::Gesture;
+use crate::gui::views::label::model::Model;
 use crate::gui::views::label::state::{Label, Preview, failed, no_project};
-use crate::gui::views::label::thread::Request;
+use crate::gui::views::label::thread::{NewPerson, Request};
 
 /// Height of a new person as a share of the image, if no other person gives a size.
 const HEIGHT: f64 = 0.6;
@@ -50,11 +51,6 @@ impl Label {
                 let none = "no person in this frame; N adds one";
                 let person = person.ok_or_else(|| failed(none))?;
                 self.make(Gesture::Change(person, change), listed)?;
-            }
-            LabelAction::AddPerson => {
-                let joints = self.new_person().ok_or_else(no_project)?;
-                self.make(Gesture::Add(joints), listed)?;
-                self.adds = Some(self.n_sent);
             }
             LabelAction::Point(point) => self.pointer = point,
             LabelAction::Copy => self.make(Gesture::Copy, listed)?,
@@ -136,6 +132,25 @@ impl Label {
         Ok(())
     }
 
+    /// Adds a person at the pointer, else in the middle of the visible part, where `model` finds one.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub(super) fn add_person(&mut self, model: Model, listed: Listed) -> Result<()> {
+        self.release(listed)?;
+        let at = self.seen()?;
+        let picture = self.shown_picture().ok_or_else(no_project)?;
+        let point = self.pointer.unwrap_or_else(|| self.middle());
+        let new = NewPerson {
+            at,
+            frame: picture.frame.clone(),
+            point,
+            template: self.new_person(point).ok_or_else(no_project)?,
+        };
+        self.send(Request::AddPerson(Box::new(new), model), listed)?;
+        Ok(())
+    }
+
     fn next_joint(&mut self, n: i8) {
         let Some(person) = self.picked() else {
             return;
@@ -166,15 +181,16 @@ impl Label {
         });
     }
 
-    /// Returns a standing person at the pointer, else in the middle of the visible part, as large as
-    /// the others.
-    fn new_person(&self) -> Option<Vec<Joint>> {
+    /// Returns the middle of the visible part.
+    fn middle(&self) -> Point {
+        let ([x, y], size) = (self.zoom.center, self.size());
+        Point::new(x * size.width as f64, y * size.height as f64)
+    }
+
+    /// Returns a standing person around a point, as large as the others.
+    fn new_person(&self, center: Point) -> Option<Vec<Joint>> {
         let skeleton = self.project.as_ref()?.info.skeleton;
         let size = self.size();
-        let middle = || {
-            let [x, y] = self.zoom.center;
-            Point::new(x * size.width as f64, y * size.height as f64)
-        };
         let mut heights: Vec<f64> = self
             .people()
             .iter()
@@ -186,7 +202,6 @@ impl Label {
         heights.sort_by(f64::total_cmp);
         let usual = heights.get(heights.len() / 2).copied();
         let height = usual.unwrap_or(HEIGHT * size.height as f64).max(8.0);
-        let center = self.pointer.unwrap_or_else(middle);
         Some(template(skeleton, center, height))
     }
 }

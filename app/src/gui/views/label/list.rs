@@ -1,6 +1,7 @@
 //! The list of frames, kept up to date edit by edit.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use poselens_engine::project::{FrameKey, FrameLabels, Labels};
 
@@ -11,6 +12,8 @@ use crate::gui::state::label::Listed;
 pub(super) struct FrameList {
     listed: Listed,
     frames: Vec<FrameKey>,
+    /// Those that are not confirmed.
+    open: BTreeSet<FrameKey>,
     /// Suggested frames that are confirmed.
     done: BTreeSet<FrameKey>,
 }
@@ -20,10 +23,12 @@ impl FrameList {
     pub(super) fn new(labels: &Labels, listed: Listed) -> Self {
         let all = || labels.frames();
         let of_kind = all().filter(|(_, frame)| is_listed(frame, listed));
+        let open = all().filter(|(_, frame)| is_open(frame, listed));
         let done = all().filter(|(_, frame)| is_done(frame));
         Self {
             listed,
             frames: of_kind.map(|(at, _)| at).collect(),
+            open: open.map(|(at, _)| at).collect(),
             done: done.map(|(at, _)| at).collect(),
         }
     }
@@ -45,10 +50,14 @@ impl FrameList {
                 }
                 _ => {}
             }
-            if frame.is_some_and(is_done) {
-                self.done.insert(at);
-            } else {
-                self.done.remove(&at);
+            let is_open = frame.is_some_and(|frame| is_open(frame, self.listed));
+            let is_done = frame.is_some_and(is_done);
+            for (list, is_now) in [(&mut self.open, is_open), (&mut self.done, is_done)] {
+                if is_now {
+                    list.insert(at);
+                } else {
+                    list.remove(&at);
+                }
             }
         }
     }
@@ -81,14 +90,15 @@ impl FrameList {
 
     /// Returns the listed frame after `at` that is not confirmed yet, starting again at the first
     /// one; `None` if all are confirmed.
-    pub(super) fn next_open(&self, labels: &Labels, at: FrameKey) -> Option<FrameKey> {
-        let place = self.frames.partition_point(|frame| *frame <= at);
-        let (before, after) = self.frames.split_at(place);
-        let is_open = |frame: &&FrameKey| {
-            let labels = labels.frame(**frame);
-            **frame != at && !labels.is_some_and(FrameLabels::is_confirmed)
-        };
-        after.iter().chain(before).find(is_open).copied()
+    pub(super) fn next_open(&self, at: FrameKey) -> Option<FrameKey> {
+        let after = self.open.range((Bound::Excluded(at), Bound::Unbounded));
+        let next = after.chain(&self.open).next().copied();
+        next.filter(|next| *next != at)
+    }
+
+    /// Returns the first listed frame that is not confirmed yet.
+    pub(super) fn first_open(&self) -> Option<FrameKey> {
+        self.open.first().copied()
     }
 }
 
@@ -98,6 +108,10 @@ fn is_listed(frame: &FrameLabels, listed: Listed) -> bool {
         Listed::Proposed => frame.is_proposed(),
         Listed::Confirmed => frame.is_confirmed(),
     }
+}
+
+fn is_open(frame: &FrameLabels, listed: Listed) -> bool {
+    is_listed(frame, listed) && !frame.is_confirmed()
 }
 
 fn is_done(frame: &FrameLabels) -> bool {
@@ -146,6 +160,7 @@ mod tests {
                 let new = FrameList::new(&labels, listed);
                 prop_assert_eq!(list.frames(), new.frames());
                 prop_assert_eq!(list.n_done(), new.n_done());
+                prop_assert_eq!(list.first_open(), new.first_open());
             }
             for at in 0..12 {
                 let mut frames = list.frames().iter();
@@ -165,19 +180,20 @@ mod tests {
             let change = toggled(&labels, key(frame), true);
             labels.apply(&[change]).unwrap();
         }
-        let list = FrameList::new(&labels, Listed::Suggested);
+        let mut list = FrameList::new(&labels, Listed::Suggested);
         let mut at = key(5);
         let mut seen = Vec::new();
         for _ in 0..3 {
             let change = toggled(&labels, at, false);
             labels.apply(&[change]).unwrap();
+            list.update(&labels, &[at]);
             seen.push(at.frame);
-            let Some(next) = list.next_open(&labels, at) else {
+            let Some(next) = list.next_open(at) else {
                 break;
             };
             at = next;
         }
         assert_eq!(seen, [5, 9, 2]);
-        assert_eq!(list.next_open(&labels, at), None);
+        assert_eq!(list.next_open(at), None);
     }
 }

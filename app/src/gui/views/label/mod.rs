@@ -5,20 +5,24 @@
 //! ([`published`]). A [`Gesture`](gesture::Gesture) is sent to it and becomes an edit there, which is
 //! drawn once it is on disk; meanwhile a dragged joint is drawn as a preview
 //! ([`Held`](crate::gui::action::label::Held)). A [`FrameThread`](frames::FrameThread) decodes the
-//! frames, and a [`Search`](search::Search) suggests some. The page [`finetune`] trains on the labels. Panels read [`Label`], which runs the
-//! view's actions.
+//! frames, a [`Search`](search::Search) suggests some, and an [`Adding`](adding::Adding) looks for a
+//! person where the user points. The page [`finetune`] trains on the labels. Panels read [`Label`],
+//! which runs the view's actions.
 
+mod adding;
 mod bar;
 mod commands;
 mod dialogs;
 mod draw;
 mod edits;
 pub mod finetune;
+mod found;
 mod frames;
 mod gesture;
 mod hit;
 mod list;
 mod loupe;
+mod model;
 mod opened;
 mod pace;
 mod pointer;

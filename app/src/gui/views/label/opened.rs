@@ -15,12 +15,18 @@ use poselens_engine::{Error, Result};
 use crate::gui::action::label::FramePlace;
 use crate::gui::state::label::Listed;
 use crate::gui::titles::folder_name;
+use crate::gui::views::label::adding::Adding;
 use crate::gui::views::label::finetune::compare::Comparing;
 use crate::gui::views::label::finetune::review::Review;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::list::FrameList;
+use crate::gui::views::label::model::Loaded;
 use crate::gui::views::label::published::{LabelledFrame, ListPart, ProjectInfo, Published, Row};
 use crate::gui::views::label::search::Search;
+
+/// Largest number of people for which a snapshot takes a few hundredths of a second. The journal of
+/// 100,000 is read in less than two seconds.
+const SMALL: usize = 2000;
 
 /// An open project.
 pub(super) struct Open {
@@ -33,6 +39,10 @@ pub(super) struct Open {
     /// Findings of the last comparison with a model.
     pub compared: Vec<Finding>,
     review: Option<(u64, Arc<Review>)>,
+    /// The search for a person to add.
+    pub adding: Option<Adding>,
+    /// The model that found the last one.
+    pub loaded: Option<Loaded>,
     /// When the last edit was made that is not in a snapshot.
     edited: Option<Instant>,
 }
@@ -51,6 +61,8 @@ impl Open {
             comparing: None,
             compared: Vec::new(),
             review: None,
+            adding: None,
+            loaded: None,
             edited: None,
             project,
         };
@@ -101,17 +113,14 @@ impl Open {
 
     /// Shows the listed frame after `at` that is not confirmed; returns false if all are.
     pub(super) fn show_next_open(&mut self, at: FrameKey) -> bool {
-        let next = self.list.next_open(self.project.labels(), at);
+        let next = self.list.next_open(at);
         self.shown = next.or(self.shown);
         next.is_some()
     }
 
     /// Shows the first listed frame that is not confirmed, else `start`.
     pub(super) fn show_first(&mut self, start: FrameKey) {
-        let mut open = self.list.frames().iter();
-        let labels = self.project.labels();
-        let is_open = |at: &&FrameKey| !labels.frame(**at).is_some_and(FrameLabels::is_confirmed);
-        self.shown = Some(open.find(is_open).copied().unwrap_or(start));
+        self.shown = Some(self.list.first_open().unwrap_or(start));
     }
 
     /// Reads again what does not change with edits.
@@ -160,9 +169,19 @@ impl Open {
         ))
     }
 
-    /// Writes a snapshot if there are edits and the last one is `quiet` ago.
+    /// Remembers that the shown frame was seen: the search does not replace its suggestion.
+    pub(super) fn see(&mut self) {
+        if let (Some(search), Some(at)) = (&mut self.search, self.shown) {
+            search.seen.insert(at);
+        }
+    }
+
+    /// Writes a snapshot if there are edits and the last one is `quiet` ago. A large project gets one
+    /// only when it is closed, because gestures would wait for it.
     pub(super) fn save_after(&mut self, quiet: Duration) {
-        if self.edited.is_some_and(|at| at.elapsed() >= quiet) {
+        let tally = self.project.labels().tally();
+        let is_small = tally.confirmed_people + tally.proposed_people <= SMALL;
+        if is_small && self.edited.is_some_and(|at| at.elapsed() >= quiet) {
             self.save();
         }
     }
@@ -228,6 +247,7 @@ impl Open {
             search: self.search.as_ref().map(Search::progress),
             comparing: self.comparing.as_ref().map(Comparing::progress),
             review: self.review.as_ref().map(|(_, review)| Arc::clone(review)),
+            is_adding: self.adding.is_some(),
         }
     }
 }

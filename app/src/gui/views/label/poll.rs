@@ -38,6 +38,7 @@ impl Label {
             is_changed,
             state,
             mut messages,
+            added,
             answered,
             training,
             is_version_new,
@@ -48,6 +49,7 @@ impl Label {
             self.finetune.follow_run(run, folder);
         }
         self.finetune.is_version_new |= is_version_new;
+        self.added = added.or(self.added);
         self.remember_place();
         if is_changed {
             self.take_state(state);
@@ -111,18 +113,31 @@ impl Label {
         if self.frame().is_none() {
             return;
         }
-        let is_added = self.adds.take_if(|adds| *adds <= self.n_answered).is_some();
+        if let Some(person) = self.take_added() {
+            let joint = None;
+            self.pick = Some(Pick { person, joint });
+        }
+        if self.picked().is_some() {
+            return;
+        }
         let people = self.people();
-        let (index, joint) = match (is_added, self.picked().is_some()) {
-            (true, _) => (people.len().saturating_sub(1), None),
-            (false, true) => return,
-            (false, false) => self.place,
-        };
+        let (index, joint) = self.place;
         let person = people.get(index).or(people.last());
         self.pick = person.map(|person| Pick {
             person: person.id,
             joint,
         });
+    }
+
+    /// Returns the person who was added last once it is there, only once. A person in another frame
+    /// than the shown one is not picked.
+    fn take_added(&mut self) -> Option<u64> {
+        let (at, person) = self.added?;
+        let is_there = self.people().iter().any(|other| other.id == person);
+        if is_there || self.at != Some(at) {
+            self.added = None;
+        }
+        is_there.then_some(person)
     }
 
     fn take_frame(&mut self) -> Result<()> {

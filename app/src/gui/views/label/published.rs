@@ -113,6 +113,8 @@ pub struct Published {
     pub comparing: Option<Arc<SearchProgress>>,
     /// What the page Train shows, while it is shown.
     pub review: Option<Arc<Review>>,
+    /// Whether a person to add is being looked for.
+    pub is_adding: bool,
 }
 
 /// Progress of an examination of frames.
@@ -145,6 +147,8 @@ pub(super) struct News {
     pub state: Option<Box<Published>>,
     /// Messages for the user.
     pub messages: Vec<(Level, String)>,
+    /// The person who was added last, with the frame.
+    pub added: Option<(FrameKey, u64)>,
     /// Number of the last request that was answered.
     pub answered: u64,
     /// A training that was started, and the folder of its project.

@@ -1,7 +1,5 @@
 //! Runs every [`LabelAction`].
 
-use std::sync::Arc;
-
 use poselens_engine::Result;
 use poselens_engine::model::MODELS;
 use poselens_engine::project::FrameKey;
@@ -11,6 +9,7 @@ use crate::gui::action::{Action, WindowAction};
 use crate::gui::core::Core;
 use crate::gui::state::label::Listed;
 use crate::gui::trained;
+use crate::gui::views::label::model::Model;
 use crate::gui::views::label::state::{ID, Label, failed, no_project};
 use crate::gui::views::label::thread::Request;
 
@@ -75,6 +74,10 @@ impl Label {
             LabelAction::CancelSuggest => {
                 self.send(Request::CancelSuggest, listed)?;
             }
+            LabelAction::AddPerson => {
+                let model = self.model(core)?;
+                self.add_person(model, listed)?;
+            }
             LabelAction::Zoom(zoom) => self.zoom = zoom,
             LabelAction::Page(page) => self.show_page(page, core)?,
             LabelAction::Finetune(action) => self.run_finetune(action, core)?,
@@ -124,29 +127,29 @@ impl Label {
         self.move_with(Request::AddFrame(place), core.state.label.listed)
     }
 
-    /// Returns the name of the model that predicts for this project: its version in use; without
-    /// one, the model of the live view if it is of the project's kind, else the project's.
+    fn suggest(&mut self, core: &Core) -> Result<()> {
+        let (model, n) = (self.model(core)?, N_SUGGESTED);
+        self.move_with(Request::Suggest { model, n }, core.state.label.listed)
+    }
+
+    /// Returns the model that predicts for this project: its version in use; without one, the model
+    /// of the live view if it is of the project's kind, else the project's.
     ///
     /// # Errors
     /// If no project is open.
-    pub(super) fn model_name(&self, core: &Core) -> Result<String> {
+    pub(super) fn model(&self, core: &Core) -> Result<Model> {
         let project = self.project.as_ref().ok_or_else(no_project)?;
         let own = &project.info.file.model;
-        if let Some(version) = &project.info.version {
-            return Ok(trained::join(own, &version.weights));
-        }
+        let version = project.info.version.as_ref();
+        let version = version.map(|version| trained::join(own, &version.weights));
         let in_use = core.ui_state.wanted_model.clone();
         let in_use = in_use.filter(|name| trained::split(name).0 == own);
-        Ok(in_use.unwrap_or_else(|| own.clone()))
-    }
-
-    fn suggest(&mut self, core: &Core) -> Result<()> {
-        let request = Request::Suggest {
-            make: Arc::clone(&core.maker(core.ui_state.device)),
-            model: self.model_name(core)?,
-            n: N_SUGGESTED,
-        };
-        self.move_with(request, core.state.label.listed)
+        let device = core.ui_state.device;
+        Ok(Model {
+            make: core.maker(device),
+            name: version.or(in_use).unwrap_or_else(|| own.clone()),
+            device,
+        })
     }
 }
 

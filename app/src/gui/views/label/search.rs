@@ -1,64 +1,91 @@
 //! A search for frames worth labelling, on its own thread.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use poselens_engine::concurrency::{StopFlag, Worker};
-use poselens_engine::project::{Project, Survey};
+use poselens_engine::project::{FrameKey, Project, Proposed, Survey};
 use poselens_engine::{Error, Result};
 
-use crate::gui::context::MakeByName;
+use crate::gui::views::label::model::Model;
 use crate::gui::views::label::published::SearchProgress;
 use crate::gui::views::label::thread::{Found, Numbered, Request};
 use crate::gui::waker::Waker;
 
-/// A running search. Its result is a request to the thread that owns the project.
+/// Time after which the first choice is made among the frames examined so far.
+pub(super) const FIRST_AFTER: Duration = Duration::from_millis(1400);
+
+/// Returns the number of frames to examine before `n` of them are chosen: of those held out, only a
+/// share is chosen.
+fn n_for_first(n: usize) -> usize {
+    n + n / 4
+}
+
+/// A running search. Its results are requests to the thread that owns the project.
 pub(super) struct Search {
     progress: Arc<SearchProgress>,
     stop: StopFlag,
     worker: Option<Worker>,
+    /// The first choice, once it is part of the project.
+    pub first: Option<Proposed>,
+    /// Frames that were shown since then.
+    pub seen: HashSet<FrameKey>,
 }
 
 impl Search {
-    /// Starts to search for `n` frames with a model.
+    /// Starts to search for `n` frames with a model. The first choice is made once `first_after` has
+    /// passed and there are enough frames to choose from.
     ///
     /// # Errors
     /// When the hold-out cannot be chosen, or the operating system cannot create a thread.
     pub(super) fn start(
         project: &mut Project,
-        (make, model): (MakeByName, String),
-        n: usize,
+        model: Model,
+        (n, first_after): (usize, Duration),
         waker: Waker,
         requests: Sender<Numbered>,
     ) -> Result<Self> {
+        let begin = Instant::now();
         let survey = Survey::plan(project, n)?;
         let progress = Arc::new(SearchProgress::default());
         let (shown, failed) = (Arc::clone(&progress), requests.clone());
         let folder = project.contents().folder().to_owned();
         let searched = folder.clone();
         let search = move |stop: &StopFlag| {
-            let mut infer = make(&model)?;
-            let found = survey.run(&mut *infer, &mut |examined, total| {
-                shown.set(examined, total);
+            let mut infer = (model.make)(&model.name)?;
+            let mut has_first = false;
+            let found = survey.run(&mut *infer, &mut |examination| {
+                let n_examined = examination.n_examined();
+                shown.set(n_examined, examination.n_total());
                 waker.wake();
                 if stop.is_stopped() {
                     let text = "the search for frames was cancelled";
                     return Err(Error::Cancelled(text.to_owned()));
                 }
+                let is_done = n_examined == examination.n_total();
+                let is_enough = n_examined >= n_for_first(n) && begin.elapsed() >= first_after;
+                if !has_first && !is_done && is_enough {
+                    has_first = true;
+                    answer(&requests, &searched, Found::First(examination.clone()));
+                }
                 Ok(())
             });
-            answer(&requests, searched, found);
+            answer(&requests, &searched, Found::All(found));
             Ok(())
         };
         let stop = StopFlag::new();
         let worker = Worker::spawn("suggestions", stop.clone(), search, move |error| {
-            answer(&failed, folder, Err(error));
+            answer(&failed, &folder, Found::All(Err(error)));
         })?;
         Ok(Self {
             progress,
             stop,
             worker: Some(worker),
+            first: None,
+            seen: HashSet::new(),
         })
     }
 
@@ -81,7 +108,8 @@ impl Drop for Search {
     }
 }
 
-fn answer(requests: &Sender<Numbered>, folder: PathBuf, found: Found) {
+fn answer(requests: &Sender<Numbered>, folder: &Path, found: Found) {
+    let folder = folder.to_owned();
     let request = Request::Suggested { folder, found };
     let number = 0;
     // The project was closed meanwhile.

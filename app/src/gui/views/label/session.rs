@@ -12,9 +12,8 @@ use crate::gui::state::label::Listed;
 use crate::gui::ui_state::Level;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::opened::Open;
-use crate::gui::views::label::search::Search;
-use crate::gui::views::label::thread::{Found, Numbered, Outbox, Request};
-use crate::words::counted;
+use crate::gui::views::label::search::{FIRST_AFTER, Search};
+use crate::gui::views::label::thread::{Found, FoundPerson, Numbered, Outbox, Request};
 
 /// Time without edits after which a snapshot is written. It only makes opening faster.
 const QUIET: Duration = Duration::from_secs(20);
@@ -31,6 +30,8 @@ pub(super) struct Session {
     review: Option<Box<FinetuneOptions>>,
     /// Visible rows of the list: the first one and their number.
     window: (usize, usize),
+    /// Time after which a search makes its first choice.
+    first_after: Duration,
 }
 
 impl Session {
@@ -43,6 +44,7 @@ impl Session {
             is_version_new: false,
             review: None,
             window: (0, 0),
+            first_after: FIRST_AFTER,
         }
     }
 
@@ -53,6 +55,9 @@ impl Session {
         };
         if let Err(error) = self.run(request) {
             self.outbox.say(Level::Error, error.to_string());
+        }
+        if let Some(open) = &mut self.open {
+            open.see();
         }
         self.publish();
     }
@@ -120,7 +125,7 @@ impl Session {
             }
             Request::Undo => return self.step_history(Project::undo, "undo"),
             Request::Redo => return self.step_history(Project::redo, "redo"),
-            Request::Suggest { make, model, n } => {
+            Request::Suggest { model, n } => {
                 if open.search.is_some() {
                     return Err(Error::Failed(
                         "frames are being searched already".to_owned(),
@@ -129,8 +134,8 @@ impl Session {
                 let (outbox, requests) = (self.outbox.clone(), self.requests.clone());
                 open.search = Some(Search::start(
                     &mut open.project,
-                    (make, model),
-                    n,
+                    model,
+                    (n, self.first_after),
                     outbox.waker,
                     requests,
                 )?);
@@ -143,6 +148,10 @@ impl Session {
                 return Ok(());
             }
             Request::Suggested { folder, found } => return self.take_found(&folder, found),
+            Request::AddPerson(new, model) => {
+                return open.look_for(*new, model, self.requests.clone());
+            }
+            Request::PersonFound { folder, found } => return self.take_person(&folder, found),
             Request::Finetune(request) => match self.answer_finetune(request)? {
                 Some(said) => said,
                 None => return Ok(()),
@@ -222,37 +231,32 @@ impl Session {
         Ok(())
     }
 
+    /// Returns the project in `folder`, if it is still open.
+    fn open_in(&mut self, folder: &Path) -> Option<&mut Open> {
+        let open = self.open.as_mut();
+        open.filter(|open| open.project.contents().folder() == folder)
+    }
+
     /// Adds the frames that a search has found.
     fn take_found(&mut self, folder: &Path, found: Found) -> Result<()> {
-        let is_of_this = |open: &&mut Open| open.project.contents().folder() == folder;
-        let Some(open) = self.open.as_mut().filter(is_of_this) else {
+        let Some(open) = self.open_in(folder) else {
             return Ok(());
         };
-        open.search = None;
-        let (proposed, edit) = match found {
-            Err(error) if error.is_cancelled() => {
-                self.outbox.say(Level::Info, error.to_string());
-                return Ok(());
-            }
-            found => found?,
+        if let Some((level, text)) = open.take_found(found)? {
+            self.outbox.say(level, text);
+        }
+        Ok(())
+    }
+
+    /// Adds the person that was looked for.
+    fn take_person(&mut self, folder: &Path, found: FoundPerson) -> Result<()> {
+        let Some(open) = self.open_in(folder) else {
+            return Ok(());
         };
-        open.apply(&edit)?;
-        let left_out = proposed.left_out.join("; ");
-        let Some(first) = proposed.frames.first() else {
-            let why = if left_out.is_empty() {
-                "every frame is suggested, confirmed or too close to one that is"
-            } else {
-                &left_out
-            };
-            return Err(Error::Failed(format!("no frame was suggested: {why}")));
-        };
-        open.show_first(first.at);
-        let text = format!("Suggested {}", counted(proposed.frames.len(), "frame"));
-        if left_out.is_empty() {
-            self.outbox.say(Level::Info, text);
-        } else {
-            self.outbox
-                .say(Level::Warning, format!("{text}; {left_out}"));
+        let (added, said) = open.take_person(found)?;
+        self.outbox.tell(|news| news.added = added.or(news.added));
+        if let Some((level, text)) = said {
+            self.outbox.say(level, text);
         }
         Ok(())
     }

@@ -114,6 +114,13 @@ fn caption_ui(ui: &mut Ui, area: Rect, cx: &LabelContext<'_>) {
     if view.is_writing() {
         parts.push("saving…".to_owned());
     }
+    if view
+        .project
+        .as_ref()
+        .is_some_and(|project| project.is_adding)
+    {
+        parts.push("looking for a person…".to_owned());
+    }
     let name = RichText::new(&clip.name).strong().color(theme::TEXT);
     ui.scope(|ui| {
         ui.set_max_width(0.4 * ui.available_width());

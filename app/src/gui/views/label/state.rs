@@ -65,8 +65,8 @@ pub struct Label {
     pub pace: Pace,
     /// Point of the image under the pointer.
     pub(super) pointer: Option<Point>,
-    /// Number of the request that adds a person, who is picked afterwards.
-    pub(super) adds: Option<u64>,
+    /// The person who was added last with the frame, to be picked once it is shown.
+    pub(super) added: Option<(FrameKey, u64)>,
     /// Rows of the list that are visible: the first one and their number.
     pub(super) rows: (usize, usize),
     /// Number of the last request that may show another frame.
@@ -116,7 +116,7 @@ impl Label {
             zoom: Zoom::WHOLE,
             pace: Pace::default(),
             pointer: None,
-            adds: None,
+            added: None,
             rows: (0, 0),
             n_moved: 0,
             n_sent: 0,
@@ -192,7 +192,7 @@ impl Label {
             self.thread = None;
             (self.n_sent, self.n_answered) = (0, 0);
             (self.n_moved, self.n_edited) = (0, 0);
-            self.adds = None;
+            self.added = None;
         }
         let thread = match &mut self.thread {
             Some(thread) => thread,

@@ -10,17 +10,19 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::finetune::FinetuneOptions;
+use poselens_engine::frame::Frame;
+use poselens_engine::geometry::Point;
 use poselens_engine::project::check::Finding;
-use poselens_engine::project::{Edit, FrameKey, Proposed};
+use poselens_engine::project::{Examination, FrameKey, Joint};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::label::FramePlace;
-use crate::gui::context::MakeByName;
 use crate::gui::state::label::Listed;
 use crate::gui::ui_state::Level;
 use crate::gui::views::label::finetune::job::Job;
 use crate::gui::views::label::gesture::Gesture;
+use crate::gui::views::label::model::{Loaded, Model};
 use crate::gui::views::label::published::News;
 use crate::gui::waker::Waker;
 
@@ -65,8 +67,7 @@ pub(super) enum Request {
     Rows(usize, usize),
     /// Suggest frames with a model.
     Suggest {
-        make: MakeByName,
-        model: String,
+        model: Model,
         n: usize,
     },
     CancelSuggest,
@@ -79,10 +80,17 @@ pub(super) enum Request {
         folder: PathBuf,
         found: Result<Vec<Finding>>,
     },
-    /// The search for frames of the project in `folder` has ended.
+    /// The search for frames of the project in `folder` has found some.
     Suggested {
         folder: PathBuf,
         found: Found,
+    },
+    /// Add a person where a model finds one.
+    AddPerson(Box<NewPerson>, Model),
+    /// The search for a person of the project in `folder` has ended.
+    PersonFound {
+        folder: PathBuf,
+        found: FoundPerson,
     },
 }
 
@@ -97,7 +105,7 @@ pub(super) enum FinetuneRequest {
     /// Choose a further round of the hold-out.
     AddHoldout,
     /// Compare the labels with the predictions of a model.
-    Compare { make: MakeByName, model: String },
+    Compare(Model),
     /// Cancel the comparison.
     CancelCompare,
 }
@@ -112,8 +120,26 @@ impl Request {
     }
 }
 
-/// Suggested frames, and the edit that adds them to the project.
-pub(super) type Found = Result<(Proposed, Edit)>;
+/// What a search for frames has found.
+pub(super) enum Found {
+    /// Enough frames were examined for a first choice.
+    First(Examination),
+    /// All frames were examined, or the search has ended early.
+    All(Result<Examination>),
+}
+
+/// A person to add at a point of a frame.
+pub(super) struct NewPerson {
+    pub at: FrameKey,
+    /// The image of the frame.
+    pub frame: Frame,
+    pub point: Point,
+    /// Joints of the person if the model finds nobody.
+    pub template: Vec<Joint>,
+}
+
+/// The joints that the model has found, and the model.
+pub(super) type FoundPerson = Result<(Option<Vec<Joint>>, Loaded)>;
 
 /// A request with its number.
 pub(super) struct Numbered {

@@ -54,12 +54,11 @@ impl Session {
                 let n_rounds = open.project.contents().holdout().n_rounds();
                 Some(format!("Round {n_rounds} of the hold-out is chosen"))
             }
-            FinetuneRequest::Compare { make, model } => {
+            FinetuneRequest::Compare(model) => {
                 if open.comparing.is_none() {
                     let (outbox, requests) = (self.outbox.clone(), self.requests.clone());
                     let contents = open.project.contents().clone();
-                    let network = (make, model);
-                    let started = Comparing::start(contents, network, outbox.waker, requests)?;
+                    let started = Comparing::start(contents, model, outbox.waker, requests)?;
                     open.comparing = Some(started);
                 }
                 None

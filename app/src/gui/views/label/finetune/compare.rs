@@ -9,7 +9,7 @@ use poselens_engine::project::Contents;
 use poselens_engine::project::check::{Finding, far_from_model};
 use poselens_engine::{Error, Result};
 
-use crate::gui::context::MakeByName;
+use crate::gui::views::label::model::Model;
 use crate::gui::views::label::published::SearchProgress;
 use crate::gui::views::label::thread::{Numbered, Request};
 use crate::gui::waker::Waker;
@@ -28,7 +28,7 @@ impl Comparing {
     /// If the operating system cannot create a thread.
     pub(in crate::gui::views::label) fn start(
         contents: Contents,
-        (make, model): (MakeByName, String),
+        model: Model,
         waker: Waker,
         requests: Sender<Numbered>,
     ) -> Result<Self> {
@@ -37,7 +37,7 @@ impl Comparing {
         let folder = contents.folder().to_owned();
         let compared = folder.clone();
         let compare = move |stop: &StopFlag| {
-            let mut infer = make(&model)?;
+            let mut infer = (model.make)(&model.name)?;
             let found = far_from_model(&contents, &mut *infer, &mut |done, all| {
                 shown.set(done, all);
                 waker.wake();

@@ -1,7 +1,5 @@
 //! Runs every [`FinetuneAction`].
 
-use std::sync::Arc;
-
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::finetune::FinetuneAction;
@@ -74,10 +72,7 @@ impl Label {
                 self.send(Request::Finetune(FinetuneRequest::AddHoldout), listed)?;
             }
             FinetuneAction::Compare => {
-                let request = FinetuneRequest::Compare {
-                    make: Arc::clone(&core.maker(core.ui_state.device)),
-                    model: self.model_name(core)?,
-                };
+                let request = FinetuneRequest::Compare(self.model(core)?);
                 self.send(Request::Finetune(request), listed)?;
             }
             FinetuneAction::CancelCompare => {

@@ -14,7 +14,7 @@ type Tool = (&'static str, &'static str, LabelAction, bool);
 const TOOLS: &[Tool] = &[
     (
         "Add person",
-        "Adds a person in the middle; with N at the pointer",
+        "Adds the person that the model finds in the middle, with N at the pointer; else a template",
         LabelAction::AddPerson,
         false,
     ),
