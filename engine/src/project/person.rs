@@ -71,6 +71,9 @@ type Stored = (f32, f32, f64, u8, u8);
 const FARTHEST: f64 = 32_768.0;
 const SCORES: f64 = 1e4;
 
+/// Joints with a smaller score are proposed as absent.
+const UNLIKELY: f32 = 0.2;
+
 impl Joint {
     /// A joint that is not labelled.
     pub const ABSENT: Self = Self {
@@ -105,11 +108,22 @@ impl Joint {
         }
     }
 
-    /// Creates the proposals of a person from a prediction in another skeleton.
+    /// Creates the proposals of a person from a prediction in another skeleton. Unlikely joints are
+    /// proposed as absent, at their place: accepting a frame must not confirm an ankle in the face.
     pub(super) fn all_predicted(keypoints: &[Keypoint], map: &JointMap) -> Vec<Self> {
+        let proposed = |keypoint: Keypoint| {
+            let joint = Self::predicted(keypoint);
+            match joint.visibility {
+                Visibility::Visible if keypoint.score < UNLIKELY => Self {
+                    visibility: Visibility::Unlabelled,
+                    ..joint
+                },
+                _ => joint,
+            }
+        };
         let origins = map.iter();
         origins
-            .map(|origin| origin.map_or(Self::ABSENT, |o| Self::predicted(o.pick(keypoints))))
+            .map(|origin| origin.map_or(Self::ABSENT, |o| proposed(o.pick(keypoints))))
             .collect()
     }
 
@@ -296,6 +310,21 @@ mod tests {
             Joint::ABSENT
         );
         assert_eq!(Joint::predicted(Keypoint::default()), Joint::ABSENT);
+    }
+
+    /// Fails when accepting a frame confirms joints that the model is not sure to see, or their place
+    /// is lost.
+    #[test]
+    fn unlikely_joints_are_proposed_as_absent() {
+        let skeleton = crate::skeleton::Skeleton::by_name("coco17").unwrap();
+        let map = skeleton.map_to(&skeleton.name).unwrap();
+        let keypoint = |score| Keypoint::from([7.0, 9.0, score]);
+        let mut keypoints = vec![keypoint(0.9); skeleton.n_joints()];
+        keypoints[15] = keypoint(0.05);
+        let joints = Joint::all_predicted(&keypoints, &map);
+        assert_eq!(joints[14].labelled(), Some(Point::new(7.0, 9.0)));
+        assert_eq!(joints[15].labelled(), None);
+        assert_eq!(joints[15].point(), Point::new(7.0, 9.0));
     }
 
     /// Fails when a joint takes so much memory that 100,000 frames with proposals do not fit.
