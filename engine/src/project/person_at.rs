@@ -12,7 +12,7 @@ use crate::skeleton::Skeleton;
 /// Side of the region to look at, in sizes of a person: the point may be at the person's edge.
 const SURROUNDINGS: f64 = 1.5;
 /// The same in heights of the image if the size of people is unknown.
-const WHOLE: f64 = 0.8;
+const WHOLE: f64 = 1.0;
 /// Largest distance of the point from the nearest joint, in sizes of the person.
 const REACH: f64 = 0.25;
 /// Smallest size of a person in heights of the image.
@@ -174,7 +174,7 @@ mod tests {
         let found = found.unwrap();
         assert_eq!((found.point().x, found.is_touched), (300.0, false));
         assert!((found.score() - 0.75).abs() < 1e-3);
-        assert_eq!((near.w, near.center().x), (0.8 * 480.0, 306.0));
+        assert_eq!((near.w, near.center().x), (480.0, 306.0));
         assert_eq!(find(project.labels(), 500.0).0, None);
         // Those next to each other are told apart by the one that is labelled.
         let at = FRAME;
