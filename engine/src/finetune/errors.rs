@@ -18,6 +18,8 @@ use crate::train::DataConfig;
 
 /// Error of a joint that was not found, in torso lengths.
 const MISSED: f64 = 1.0;
+/// Least score of predicted joints that are shown although they are not labelled.
+const LIKELY: f32 = 0.2;
 
 /// Errors in one frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -165,7 +167,13 @@ impl MeasuringSet {
             for ((person, torso), found) in people.iter().zip(found) {
                 let labels = labels(person, sample);
                 all_errors.push(errors(&labels, &found, *torso));
-                let found = found.iter().map(|k| is_found(k).then(|| k.point()));
+                // Unlikely joints that are not labelled, mostly outside the image, are not measured.
+                let is_shown = |j: usize, k: &Keypoint| {
+                    let is_labelled = labels.get(j).is_some_and(Option::is_some);
+                    is_found(k) && (is_labelled || k.score >= LIKELY)
+                };
+                let found = found.iter().enumerate();
+                let found = found.map(|(j, k)| is_shown(j, k).then(|| k.point()));
                 let found = found.collect();
                 poses.push(MeasuredPose { labels, found });
             }

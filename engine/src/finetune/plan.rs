@@ -128,7 +128,8 @@ impl Plan {
         let holdout = contents.holdout();
         if holdout.n_rounds() == 0 {
             let reason = "has no hold-out to measure the training with; it is chosen when frames \
-                          are suggested (`poselens label --propose`)";
+                          are suggested (`poselens label --propose`), from two clips or more, or \
+                          one of at least 4 seconds";
             return Err(Error::data(folder, reason));
         }
         let mut n_guarded = 0usize;

@@ -105,7 +105,8 @@ impl Clip {
         let place = self.place(project);
         if !place.exists() {
             let reason = format!(
-                "the clip {} is not there; if it was moved, `poselens project relocate` finds it",
+                "the clip {} is not there; if it was moved, open it at its new place (`poselens \
+                 project relocate`)",
                 self.name
             );
             return Err(Error::data(&place, reason));

@@ -194,6 +194,18 @@ impl Project {
         Version::read(&project, number)
     }
 
+    /// Uses version `number` from now on; 0 for the bundled weights.
+    ///
+    /// # Errors
+    /// When there is no such version, or it is damaged.
+    pub fn use_version(&mut self, number: u32) -> Result<()> {
+        let project = self.contents().folder();
+        if number > 0 {
+            Version::read(project, number)?;
+        }
+        set_current(&project.join(VERSIONS), number)
+    }
+
     /// Uses the version again that was in use before the present one was accepted; returns its
     /// number, 0 for the bundled weights.
     ///

@@ -29,6 +29,8 @@ pub enum FinetuneAction {
     Accept(String),
     /// Keep the weights in use; closes the result.
     KeepOld,
+    /// Use this version from now on; 0 for the bundled weights.
+    UseVersion(u32),
     /// Use the version before the present one.
     RollBack,
     /// Hold out a part of the clips added since the last choice.

@@ -49,7 +49,11 @@ pub fn control_ui(
     if let Some(progress) = progress {
         let state = state(progress, requested);
         let name = format!("Progress: {state}");
-        let bar = ProgressBar::new(progress.share())
+        let share = match progress.aside {
+            Some((_, done, all)) if all > 0 => done as f32 / all as f32,
+            _ => progress.share(),
+        };
+        let bar = ProgressBar::new(share)
             .desired_width(ui.available_width())
             .desired_height(22.0)
             .fill(theme::LEFT.gamma_multiply(0.6))

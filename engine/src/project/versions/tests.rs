@@ -29,6 +29,30 @@ fn current(folder: &Path) -> u32 {
         .map_or(0, |version| version.file.number)
 }
 
+/// Fails when a version that was rolled back cannot be used again, or one that does not exist can.
+#[test]
+fn any_version_can_be_used_again() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("p");
+    std::fs::create_dir(&folder).unwrap();
+    let mut project = project(&folder, 2, 30);
+    for (seed, parent) in [(1, 0), (2, 1)] {
+        project
+            .accept(&new_version(root.path(), seed, parent))
+            .unwrap();
+    }
+    project.rollback().unwrap();
+    project.use_version(2).unwrap();
+    assert_eq!(current(&folder), 2);
+    assert!(project.use_version(3).is_err());
+    assert_eq!(current(&folder), 2);
+    project.use_version(0).unwrap();
+    assert_eq!(current(&folder), 0);
+    let (versions, faults) = Version::all(&folder).unwrap();
+    let numbers: Vec<u32> = versions.iter().map(|version| version.file.number).collect();
+    assert_eq!((numbers, faults.len()), (vec![2, 1], 0));
+}
+
 /// Fails when an accepted version is not in use, differs from the weights of its run, has no card,
 /// replaces an earlier one, or a rollback does not lead back step by step.
 #[test]

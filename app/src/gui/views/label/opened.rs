@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use poselens_engine::finetune::FinetuneOptions;
 use poselens_engine::project::check::Finding;
 use poselens_engine::project::{
-    Applied, Edit, FrameKey, FrameLabels, Project, Reason, Role, Suggestion, Version,
+    Applied, Clip, Edit, FrameKey, FrameLabels, Project, Reason, Role, Suggestion, Version,
 };
 use poselens_engine::source::SourceSpec;
 use poselens_engine::{Error, Result};
@@ -79,8 +79,22 @@ impl Open {
         self.list = FrameList::new(self.project.labels(), listed);
     }
 
-    /// Adds a clip and shows its first frame; returns a message.
+    /// Returns the clips that are not where they were.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Clip> {
+        let is_gone = |clip: &&Clip| !clip.place(&self.info.folder).exists();
+        self.info.file.clips.iter().filter(is_gone)
+    }
+
+    /// Adds a clip, or finds one that was moved, and shows its first frame; returns a message.
     pub(super) fn add_clip(&mut self, path: &Path) -> Result<String> {
+        if self.missing().next().is_some()
+            && let Ok(clip) = self.project.relocate(path)
+        {
+            let (id, name) = (clip.id, clip.name.clone());
+            self.refresh_info()?;
+            self.shown = Some(FrameKey::new(id, 0));
+            return Ok(format!("Found the clip {name} at its new place"));
+        }
         let clip = self.project.add_clip(path, false)?;
         let (id, name) = (clip.id, clip.name.clone());
         self.refresh_info()?;
@@ -101,6 +115,9 @@ impl Open {
 
     pub(super) fn update(&mut self, frames: &[FrameKey]) {
         self.list.update(self.project.labels(), frames);
+        // What has been edited was compared in its earlier state.
+        self.compared
+            .retain(|finding| !frames.contains(&finding.at));
         self.edited = Some(Instant::now());
     }
 

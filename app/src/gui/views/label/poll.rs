@@ -21,6 +21,7 @@ impl Label {
         if let Some(folder) = now.filter(|now| before.as_ref() != Some(now)) {
             let folder = folder.to_string_lossy().into_owned();
             core.state.label.remember(folder);
+            self.tell_of_training(core);
         }
         for outcome in [self.take_frame(), self.follow_training(core)] {
             if let Err(error) = outcome {

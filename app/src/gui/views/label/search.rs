@@ -16,12 +16,12 @@ use crate::gui::views::label::thread::{Found, Numbered, Request};
 use crate::gui::waker::Waker;
 
 /// Time after which the first choice is made among the frames examined so far.
-pub(super) const FIRST_AFTER: Duration = Duration::from_millis(1400);
+pub(super) const FIRST_AFTER: Duration = Duration::from_millis(1100);
 
 /// Returns the number of frames to examine before `n` of them are chosen: of those held out, only a
 /// share is chosen.
 fn n_for_first(n: usize) -> usize {
-    n + n / 4
+    n + n / 10
 }
 
 /// A running search. Its results are requests to the thread that owns the project.

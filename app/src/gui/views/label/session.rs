@@ -118,10 +118,12 @@ impl Session {
             Request::Make(at, gesture) => return open.make(at, gesture),
             Request::Accept { at, goes_on } => {
                 open.make(at, Gesture::Accept)?;
-                if !goes_on || open.show_next_open(at) {
-                    return Ok(());
+                let is_empty = open.project.labels().people(at).is_empty();
+                match (goes_on && !open.show_next_open(at), is_empty) {
+                    (true, _) => "Every frame of the list is confirmed".to_owned(),
+                    (false, true) => "Accepted as a frame without people; N adds one".to_owned(),
+                    (false, false) => return Ok(()),
                 }
-                "Every frame of the list is confirmed".to_owned()
             }
             Request::Undo => return self.step_history(Project::undo, "undo"),
             Request::Redo => return self.step_history(Project::redo, "redo"),
@@ -206,6 +208,14 @@ impl Session {
             self.outbox.say(Level::Warning, remarks);
         }
         let open = Open::new(project, self.listed)?;
+        let gone: Vec<&str> = open.missing().map(|clip| clip.name.as_str()).collect();
+        if !gone.is_empty() {
+            let text = format!(
+                "not there: {}; if moved, open the file at its new place here",
+                gone.join(", ")
+            );
+            self.outbox.say(Level::Warning, text);
+        }
         self.open = Some(open);
         Ok(())
     }

@@ -100,6 +100,8 @@ pub(super) enum FinetuneRequest {
     Train { job: Job, hardware: Hardware },
     /// Use the weights of this run from now on.
     Accept(String),
+    /// Use this version from now on.
+    UseVersion(u32),
     /// Use the version before the present one.
     RollBack,
     /// Choose a further round of the hold-out.

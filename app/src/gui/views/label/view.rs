@@ -104,6 +104,13 @@ impl AppView for Label {
         })
     }
 
+    fn title(&self) -> Option<String> {
+        let progress = self.finetune.progress.as_ref();
+        let progress = progress.filter(|_| self.finetune.is_active())?;
+        let percent = (100.0 * progress.share()).floor();
+        Some(format!("Label · {percent:.0} %"))
+    }
+
     fn shown_name(&self) -> Option<&str> {
         let project = self.project.as_ref()?;
         project.info.folder.file_name()?.to_str()

@@ -43,10 +43,12 @@ impl Session {
             FinetuneRequest::RollBack => {
                 let number = open.project.rollback()?;
                 self.version_changed()?;
-                Some(match number {
-                    0 => "The bundled weights are in use again".to_owned(),
-                    number => format!("Version {number} is in use again"),
-                })
+                Some(in_use_text(number))
+            }
+            FinetuneRequest::UseVersion(number) => {
+                open.project.use_version(number)?;
+                self.version_changed()?;
+                Some(in_use_text(number))
             }
             FinetuneRequest::AddHoldout => {
                 open.project.add_holdout()?;
@@ -108,5 +110,12 @@ impl Session {
         }
         self.is_version_new = true;
         Ok(())
+    }
+}
+
+fn in_use_text(number: u32) -> String {
+    match number {
+        0 => "The bundled weights are in use again".to_owned(),
+        number => format!("Version {number} is in use again"),
     }
 }

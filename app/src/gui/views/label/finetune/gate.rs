@@ -95,7 +95,7 @@ pub(super) fn gate_ui(ui: &mut Ui, run: &RunInfo, gate: &Gate, cx: &mut LabelCon
             Grid::new("gate")
                 .spacing([22.0, 3.0])
                 .show(ui, |ui| table_ui(ui, gate));
-            for remark in &gate.remarks {
+            for remark in gate.remarks.iter().chain(&run.file.remarks) {
                 note_ui(ui, remark);
             }
             ui.add_space(2.0);
@@ -174,7 +174,14 @@ fn set_ui(ui: &mut Ui, set: &str, compared: &Comparison, [error, share]: [f64; 2
         };
         let change = format!("{} ({} to {})", signed(by), signed(low), signed(high));
         let change = RichText::new(change).font(theme::number_font(13.5));
-        ui.label(change.color(color));
+        let change = ui.label(change.color(color));
+        if tolerance > 0.0 {
+            change.on_hover_text(format!(
+                "Up to {} for the worse is no loss: the labels of this set are predictions of the \
+                 old network, from which every other one differs a little",
+                text(tolerance)
+            ));
+        }
         ui.end_row();
     }
 }

@@ -88,4 +88,15 @@ impl Label {
         }
         self.review(core)
     }
+
+    /// Says that a training goes on while another project is open.
+    pub(in crate::gui::views::label) fn tell_of_training(&self, core: &mut Core) {
+        let trained = self.finetune.trained.as_deref();
+        let other = trained.filter(|folder| self.folder().as_deref() != Some(folder));
+        if let Some(folder) = other.filter(|_| self.finetune.is_active()) {
+            let name = folder_name(folder);
+            let text = format!("The training on {name} goes on; open {name} to see it");
+            core.ui_state.say(Level::Info, text);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Runs every [`FinetuneAction`].
 
+use std::time::Instant;
+
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::finetune::FinetuneAction;
@@ -65,6 +67,10 @@ impl Label {
                 core.ui_state.say(Level::Info, text);
                 self.finetune.show_run(None);
             }
+            FinetuneAction::UseVersion(number) => {
+                let request = FinetuneRequest::UseVersion(number);
+                self.send(Request::Finetune(request), listed)?;
+            }
             FinetuneAction::RollBack => {
                 self.send(Request::Finetune(FinetuneRequest::RollBack), listed)?;
             }
@@ -94,6 +100,8 @@ impl Label {
         }
         self.release(core.state.label.listed)?;
         self.page = page;
+        // The time on the page Train is not spent on the frame.
+        self.pace.shown(Instant::now());
         self.review(core)
     }
 

@@ -26,8 +26,9 @@ const LABEL: f32 = 84.0;
 const fn part_text(part: Part) -> (&'static str, &'static str) {
     match part {
         Part::Head => (
-            "the head only",
-            "Fast: what the rest of the network computes is stored on disk during the training",
+            "the output layers only",
+            "Fast: what the rest of the network computes is stored on disk during the training (the \
+             head, in terms of the command line)",
         ),
         Part::LastBlocks => (
             "the last blocks",
@@ -302,13 +303,22 @@ pub fn versions_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
             let is_current = number == review.current;
             let state = if is_current { "in use" } else { "" };
             ui.horizontal(|ui| {
-                ui.label(RichText::new(text).color(if is_current {
+                ui.label(RichText::new(&text).color(if is_current {
                     theme::TEXT
                 } else {
                     theme::WEAK
                 }))
                 .on_hover_text(help);
                 ui.label(RichText::new(state).small().color(theme::GREEN));
+                if !is_current
+                    && ui
+                        .small_button("Use")
+                        .on_hover_text("Live and proposals use it from now on")
+                        .accessible_name(format!("Use {text}"))
+                        .clicked()
+                {
+                    send(cx, FinetuneAction::UseVersion(number));
+                }
             });
         }
         if review.current > 0 {
