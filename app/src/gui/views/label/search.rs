@@ -18,6 +18,9 @@ use crate::gui::waker::Waker;
 /// Time after which the first choice is made among the frames examined so far.
 pub(super) const FIRST_AFTER: Duration = Duration::from_millis(1100);
 
+/// Shortest time between two displays of the progress.
+const WAKE_EVERY: Duration = Duration::from_millis(250);
+
 /// Returns the number of frames to examine before `n` of them are chosen: of those held out, only a
 /// share is chosen.
 fn n_for_first(n: usize) -> usize {
@@ -56,11 +59,15 @@ impl Search {
         let searched = folder.clone();
         let search = move |stop: &StopFlag| {
             let mut infer = (model.make)(&model.name)?;
-            let mut has_first = false;
+            let (mut has_first, mut woken) = (false, Instant::now());
             let found = survey.run(&mut *infer, &mut |examination| {
                 let n_examined = examination.n_examined();
                 shown.set(n_examined, examination.n_total());
-                waker.wake();
+                // Drawing the window takes time from the search where the processor draws it.
+                if woken.elapsed() >= WAKE_EVERY {
+                    woken = Instant::now();
+                    waker.wake();
+                }
                 if stop.is_stopped() {
                     let text = "the search for frames was cancelled";
                     return Err(Error::Cancelled(text.to_owned()));
