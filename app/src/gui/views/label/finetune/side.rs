@@ -26,7 +26,7 @@ const LABEL: f32 = 84.0;
 const fn part_text(part: Part) -> (&'static str, &'static str) {
     match part {
         Part::Head => (
-            "the output layers only",
+            "the output layers",
             "Fast: what the rest of the network computes is stored on disk during the training (the \
              head, in terms of the command line)",
         ),
@@ -120,6 +120,7 @@ fn choice_ui<T: Copy + PartialEq>(
         let (text, help) = now.map_or(("", ""), |(_, texts)| *texts);
         let combo = ComboBox::from_id_salt(("finetune", name))
             .width(ui.available_width())
+            .truncate()
             .selected_text(text)
             .show_ui(ui, |ui| {
                 for (other, (text, help)) in all {
