@@ -16,7 +16,7 @@ use poselens_engine::source::SourceSpec;
 use poselens_tests::golden;
 use serde_json::{Value, json};
 
-use crate::cli::{Desk, read_all};
+use crate::cli::{Workdir, read_all};
 
 /// Frames between two golden frames.
 const STEP: usize = 5;
@@ -195,14 +195,18 @@ fn the_sample_clip_shows_one_standing_person() {
 /// variable frame rate.
 #[test]
 fn a_recording_has_the_frames_and_times_of_its_source() {
-    let desk = Desk::new();
-    desk.copy(&golden("video/vfr.mkv"), "vfr.mkv");
+    let workdir = Workdir::new();
+    workdir.copy(&golden("video/vfr.mkv"), "vfr.mkv");
     for input in ["synthetic", "vfr.mkv"] {
         let run = format!("run --input {input} --max-frames 24 --record out.mp4");
-        desk.succeed(&format!("{run} --write-json out.jsonl"));
+        workdir.succeed(&format!("{run} --write-json out.jsonl"));
         let time = |l: &Value| l["time_secs"].as_f64().unwrap();
-        let wanted: Vec<_> = desk.json_lines("out.jsonl").iter().map(time).collect();
-        let got: Vec<_> = desk.frames("out.mp4").iter().map(|f| f.time_secs).collect();
+        let wanted: Vec<_> = workdir.json_lines("out.jsonl").iter().map(time).collect();
+        let got: Vec<_> = workdir
+            .frames("out.mp4")
+            .iter()
+            .map(|f| f.time_secs)
+            .collect();
         assert_eq!(got.len(), wanted.len(), "{input}");
         assert!(got.len() >= 10, "{input}: {} frames", got.len());
         for (i, (got, from)) in got.iter().zip(&wanted).enumerate() {

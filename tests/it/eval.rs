@@ -8,7 +8,7 @@ use poselens_engine::skeleton::Skeleton;
 use poselens_tests::fill::unit;
 use poselens_tests::golden;
 
-use crate::cli::Desk;
+use crate::cli::Workdir;
 use crate::train::draw_people;
 
 /// Expected metrics of a case: those of pycocotools, which requires at least one label and one
@@ -178,15 +178,15 @@ fn numbers_equal_pycocotools_and_numpy() {
 /// or accepts invalid options.
 #[test]
 fn eval_prints_and_draws_every_number() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 2);
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
     let eval = "eval --annotations people.json --threads 1 --device cpu";
-    let plain = desk.json(&format!("{eval} --json --plot bars/all.png"));
+    let plain = workdir.json(&format!("{eval} --json --plot bars/all.png"));
     assert_eq!(plain["scales"], serde_json::json!([1.0]));
-    let picture = image::open(desk.path("bars/all.png")).unwrap();
+    let picture = image::open(workdir.path("bars/all.png")).unwrap();
     assert!(picture.width() > 400 && picture.height() > 500);
 
-    let table = desk.succeed(eval).stdout;
+    let table = workdir.succeed(eval).stdout;
     let number = |value: &serde_json::Value| {
         value
             .as_f64()
@@ -216,26 +216,26 @@ fn eval_prints_and_draws_every_number() {
         keys.map(|key| number(&plain["oks"][key]))
     );
 
-    let scaled = desk.json(&format!("{eval} --json --flip --scales 0.8,1,1.25"));
+    let scaled = workdir.json(&format!("{eval} --json --flip --scales 0.8,1,1.25"));
     assert_eq!(scaled["scales"], serde_json::json!([0.8, 1.0, 1.25]));
     assert_eq!(scaled["n_people"], 2);
-    let wrong = desk.misuse(&format!("{eval} --scales 0"));
+    let wrong = workdir.misuse(&format!("{eval} --scales 0"));
     assert!(wrong.contains("scales"), "{wrong}");
-    assert_eq!(desk.run(&format!("{eval} --pck-thr -1")).code, Some(2));
+    assert_eq!(workdir.run(&format!("{eval} --pck-thr -1")).code, Some(2));
 }
 
 /// Fails when PCKh does not name its head size, or labels made for images of another size are used
 /// without an error.
 #[test]
 fn eval_names_the_head_size_and_refuses_other_image_sizes() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 1);
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 1);
     let eval = "eval --annotations people.json --threads 1 --device cpu";
-    let mut labels: serde_json::Value = serde_json::from_str(&desk.read("people.json")).unwrap();
-    assert!(!desk.succeed(eval).stdout.contains("PCKh by"));
+    let mut labels: serde_json::Value = serde_json::from_str(&workdir.read("people.json")).unwrap();
+    assert!(!workdir.succeed(eval).stdout.contains("PCKh by"));
     labels["annotations"][0]["head_box"] = serde_json::json!([36.0, 8.0, 60.0, 26.0]);
-    desk.write("people.json", labels.to_string());
-    let table = desk.succeed(eval).stdout;
+    workdir.write("people.json", labels.to_string());
+    let table = workdir.succeed(eval).stdout;
     assert!(
         table.contains("PCKh by the head box of 1 person"),
         "{table}"
@@ -244,8 +244,8 @@ fn eval_names_the_head_size_and_refuses_other_image_sizes() {
     for side in ["width", "height"] {
         labels["images"][0][side] = serde_json::json!(97);
     }
-    desk.write("people.json", labels.to_string());
-    let wrong = desk.complaint(eval);
+    workdir.write("people.json", labels.to_string());
+    let wrong = workdir.complaint(eval);
     assert!(
         wrong.contains("0.png") && wrong.contains("97x97"),
         "{wrong}"

@@ -21,7 +21,7 @@ use poselens_engine::train::{DataConfig, Event, Hardware, Trainer};
 use poselens_tests::golden;
 use serde_json::{Value, json};
 
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 /// Writes labels of one image of 320 x 240 pixels; every person has their own `center` and `scale`,
 /// while all have the same joint positions.
@@ -119,14 +119,14 @@ fn crops_follow_the_mpii_protocol() {
 /// the training split, or the output does not say that a part was held out.
 #[test]
 fn held_out_people_are_used_for_validation_only() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let person = |is_validation: bool| {
         json!({ "center": [130.0, 90.0], "scale": 0.5,
                 "isValidation": f64::from(u8::from(is_validation)) })
     };
-    let file = label(&desk.path(""), [false, true, false, false].map(person));
+    let file = label(&workdir.path(""), [false, true, false, false].map(person));
 
-    let eval = desk.succeed("eval --annotations mpii.json --threads 1 --device cpu --json");
+    let eval = workdir.succeed("eval --annotations mpii.json --threads 1 --device cpu --json");
     let report: Value = serde_json::from_str(&eval.stdout).unwrap();
     assert_eq!(report["n_people"], 1);
     let said = "3 of 4 people are set aside: they are not marked as held out";
@@ -141,7 +141,7 @@ fn held_out_people_are_used_for_validation_only() {
         device: DeviceSpec::Cpu,
         threads: 1,
     };
-    let mut trainer = Trainer::begin(config, &desk.path("out"), hardware).unwrap();
+    let mut trainer = Trainer::begin(config, &workdir.path("out"), hardware).unwrap();
     let (sender, events) = bounded(100);
     trainer.run(Some(0), &sender, &StopFlag::new()).unwrap();
     drop(sender);

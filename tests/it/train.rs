@@ -22,7 +22,7 @@ use poselens_engine::train::{
 };
 
 pub(crate) use self::people::draw_people;
-use crate::cli::{Desk, Running};
+use crate::cli::{Running, Workdir};
 
 const HARDWARE: Hardware = Hardware {
     device: DeviceSpec::Cpu,
@@ -77,8 +77,8 @@ fn stop_after(n: usize, news: &Receiver<Event>, stop: &StopFlag) {
 /// objects ends with other weights, moments or averages.
 #[test]
 fn a_resumed_training_equals_an_uninterrupted_one() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 8);
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 8);
     let mut config = config("fine-tune", &labels);
     (config.epochs, config.batch_size) = (2, 2);
     // Covers everything that has state: statistics, averages, moments, target width schedule.
@@ -86,7 +86,7 @@ fn a_resumed_training_equals_an_uninterrupted_one() {
     config.fixed_norms = false;
     config.narrow_share = 0.5;
     config.save_steps = 1;
-    let paths = ["whole", "epochs", "steps"].map(|name| desk.path(name));
+    let paths = ["whole", "epochs", "steps"].map(|name| workdir.path(name));
     let [whole, epochs, steps] = &paths;
     run(
         &mut Trainer::begin(config.clone(), whole, HARDWARE).unwrap(),
@@ -133,8 +133,8 @@ fn config_of(folder: &Path) -> TrainConfig {
 /// Fails when a batch split into parts, to save memory, gives other updates.
 #[test]
 fn a_batch_split_into_parts_gives_the_same_update() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 6);
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 6);
     let mut config = config("fine-tune", &labels);
     (config.epochs, config.batch_size) = (1, 6);
     config.average = 0.0;
@@ -145,7 +145,7 @@ fn a_batch_split_into_parts_gives_the_same_update() {
     let last = [0, 4].map(|micro_batch| {
         let mut config = config.clone();
         config.micro_batch = micro_batch;
-        let out = desk.path(&format!("out{micro_batch}"));
+        let out = workdir.path(&format!("out{micro_batch}"));
         run(&mut Trainer::begin(config, &out, HARDWARE).unwrap(), None).unwrap();
         tensors(&out.join("last.safetensors"))
     });
@@ -183,8 +183,8 @@ fn a_batch_split_into_parts_gives_the_same_update() {
 /// save was still finite, or does not report the divergence.
 #[test]
 fn a_diverged_training_keeps_the_last_good_state() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 4);
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 4);
     for (i, (batch_size, save_steps)) in [(2, 0), (4, 0), (2, 1)].into_iter().enumerate() {
         let mut config = config("fine-tune", &labels);
         (config.epochs, config.batch_size, config.save_steps) = (1, batch_size, save_steps);
@@ -192,7 +192,7 @@ fn a_diverged_training_keeps_the_last_good_state() {
         config.freeze = Freeze::None;
         config.optimizer.lr = 1e30;
         config.schedule.warm_up_steps = WarmUp::Steps(0);
-        let out = desk.path(&format!("out{i}"));
+        let out = workdir.path(&format!("out{i}"));
         let mut trainer = Trainer::begin(config, &out, HARDWARE).unwrap();
         let message = run(&mut trainer, None).unwrap_err().to_string();
         assert!(
@@ -227,36 +227,36 @@ const BEGIN: &str = "train --annotations people.json --out out --epochs 4000 --b
 #[cfg(unix)]
 #[test]
 fn a_killed_training_goes_on() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 4);
-    desk.write(
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 4);
+    workdir.write(
         "options.toml",
         "save_steps = 1\nworkers = 2\n[optimizer]\nlr = 1e-4\n",
     );
-    let mut training = Running::start(desk.command(BEGIN));
+    let mut training = Running::start(workdir.command(BEGIN));
     // Killed during the first steps, at a random point.
-    training.until("state", || desk.path("out/log.csv").exists());
+    training.until("state", || workdir.path("out/log.csv").exists());
     std::thread::sleep(std::time::Duration::from_millis(300));
     training.signal("KILL");
     assert_eq!(training.wait().code, None);
     for name in ["state.safetensors", "last.safetensors"] {
-        if desk.path(&format!("out/{name}")).exists() {
-            tensors(&desk.path(&format!("out/{name}")));
+        if workdir.path(&format!("out/{name}")).exists() {
+            tensors(&workdir.path(&format!("out/{name}")));
         }
     }
-    let again = desk.complaint(BEGIN);
+    let again = workdir.complaint(BEGIN);
     assert!(again.contains("resume"), "{again}");
-    let wrong = desk.run("train --resume --out out --lr 1");
+    let wrong = workdir.run("train --resume --out out --lr 1");
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
-    let document =
-        desk.json("train --resume --out out --stop-after-epochs 1 --device cpu --threads 2 --json");
+    let document = workdir
+        .json("train --resume --out out --stop-after-epochs 1 --device cpu --threads 2 --json");
     assert_eq!(document["ended"], "epoch limit");
     assert_eq!(document["model"], "sfm");
     assert!(document["steps"].as_u64().unwrap() > 0);
     assert!(document["history"].as_array().unwrap().len() > 1);
-    let state = std::fs::read(desk.path("out/state.safetensors")).unwrap();
-    desk.write("out/state.safetensors", &state[..state.len() / 2]);
-    let cut = desk.complaint("train --resume --out out");
+    let state = std::fs::read(workdir.path("out/state.safetensors")).unwrap();
+    workdir.write("out/state.safetensors", &state[..state.len() / 2]);
+    let cut = workdir.complaint("train --resume --out out");
     assert!(
         cut.contains("state.safetensors") && cut.contains("damaged"),
         "{cut}"

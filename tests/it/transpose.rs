@@ -15,7 +15,7 @@ use poselens_engine::nn::{Kernels, Mode, Pass};
 use poselens_tests::fill;
 
 use self::golden::{Golden, values, worst};
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 const OPTIONS: BuildOptions = BuildOptions {
     n_joints: 17,
@@ -177,17 +177,17 @@ fn names_shapes_and_work_are_the_published_ones() {
 /// sum to 1.
 #[test]
 fn forward_writes_every_layers_attention() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let spec = model("tp-r-a3s").unwrap();
     let weights = filled_weights(spec, &OPTIONS);
-    candle_core::safetensors::save(&weights, desk.path("w.safetensors")).unwrap();
+    candle_core::safetensors::save(&weights, workdir.path("w.safetensors")).unwrap();
     let x = HashMap::from([("input", input(64, 32))]);
-    candle_core::safetensors::save(&x, desk.path("in.safetensors")).unwrap();
+    candle_core::safetensors::save(&x, workdir.path("in.safetensors")).unwrap();
     let forward = "forward --model tp-r-a3s --weights w.safetensors --input in.safetensors \
                    --output o.safetensors --height 64 --width 32";
     let read = |arguments: &str| {
-        desk.succeed(arguments);
-        candle_core::safetensors::load(desk.path("o.safetensors"), &Device::Cpu).unwrap()
+        workdir.succeed(arguments);
+        candle_core::safetensors::load(workdir.path("o.safetensors"), &Device::Cpu).unwrap()
     };
     let plain = read(forward);
     assert_eq!(plain.len(), 1);

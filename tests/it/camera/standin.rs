@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::cli::{Desk, Outcome, Running};
+use crate::cli::{Outcome, Running, Workdir};
 
 /// Returns the path of the stand-in library. Cargo builds it next to this test.
 fn library() -> PathBuf {
@@ -16,13 +16,13 @@ fn library() -> PathBuf {
 }
 
 /// A folder with a scenario.
-pub(super) struct Scene(pub Desk);
+pub(super) struct Scene(pub Workdir);
 
 impl Scene {
     pub(super) fn new(cameras: &Value) -> Self {
-        let desk = Desk::new();
-        desk.write("scenario.json", cameras.to_string());
-        Self(desk)
+        let workdir = Workdir::new();
+        workdir.write("scenario.json", cameras.to_string());
+        Self(workdir)
     }
 
     /// Returns a command of the program that runs with the scenario.

@@ -8,21 +8,21 @@ use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, model};
 use poselens_engine::source::SourceSpec;
 
-use super::{Desk, read_all};
+use super::{Workdir, read_all};
 use crate::{mca, transpose};
 
-/// A desk with one frame of the sample clip, 640x480.
-fn desk() -> Desk {
-    let desk = Desk::new();
+/// A workdir with one frame of the sample clip, 640x480.
+fn workdir() -> Workdir {
+    let workdir = Workdir::new();
     let frame = read_all(&SourceSpec::parse("sample").unwrap()).swap_remove(40);
     let size = frame.size();
     let picture = RgbaImage::from_raw(size.width as u32, size.height as u32, frame.rgba().to_vec());
-    picture.unwrap().save(desk.path("person.png")).unwrap();
-    desk
+    picture.unwrap().save(workdir.path("person.png")).unwrap();
+    workdir
 }
 
-fn picture(desk: &Desk, name: &str) -> RgbaImage {
-    image::open(desk.path(name)).unwrap().into_rgba8()
+fn picture(workdir: &Workdir, name: &str) -> RgbaImage {
+    image::open(workdir.path(name)).unwrap().into_rgba8()
 }
 
 /// Returns the fraction of pixels that differ between two images of equal size.
@@ -40,25 +40,25 @@ fn inner(plate: &RgbaImage) -> RgbaImage {
 }
 
 /// Writes weights with high scores everywhere: the bias of the last layer is that of a peak.
-fn write_sure(desk: &Desk, name: &str, mut tensors: HashMap<String, Tensor>, last: &str) {
+fn write_sure(workdir: &Workdir, name: &str, mut tensors: HashMap<String, Tensor>, last: &str) {
     for (name, tensor) in &mut tensors {
         if name.ends_with(last) {
             *tensor = (&*tensor + 2.0).unwrap();
         }
     }
-    safetensors::save(&tensors, desk.path(name)).unwrap();
+    safetensors::save(&tensors, workdir.path(name)).unwrap();
 }
 
 /// Fails when the figure lacks its map, title or scale, or does not depend on the selected layer,
 /// map, joint and threshold.
 #[test]
 fn the_figure_shows_the_requested_map() {
-    let desk = desk();
+    let workdir = workdir();
     let draw = |options: &str, name: &str| {
         let arguments = format!("attention --input person.png {options} --out {name}");
-        let outcome = desk.succeed(&arguments);
+        let outcome = workdir.succeed(&arguments);
         assert_eq!(outcome.stdout, "");
-        (picture(&desk, name), outcome.stderr)
+        (picture(&workdir, name), outcome.stderr)
     };
     let (whole, said) = draw("--keypoint l_wrist", "whole.png");
     assert!(said.contains("sfm x13.gate - l_wrist 0."), "{said}");
@@ -96,9 +96,9 @@ fn the_figure_shows_the_requested_map() {
 /// Fails when an invalid request draws something, or the error does not list the valid values.
 #[test]
 fn invalid_requests_are_rejected_in_one_line() {
-    let desk = desk();
+    let workdir = workdir();
     image::RgbImage::new(320, 240)
-        .save(desk.path("empty.png"))
+        .save(workdir.path("empty.png"))
         .unwrap();
     for (arguments, parts) in [
         (
@@ -120,11 +120,11 @@ fn invalid_requests_are_rejected_in_one_line() {
         ("--input person.png --keypoint nose --mode crf", &["mode"]),
         ("--input person.png --keypoint nose --head 0", &["--head"]),
     ] {
-        let line = desk.misuse(&format!("attention {arguments} --out out.png"));
+        let line = workdir.misuse(&format!("attention {arguments} --out out.png"));
         for part in parts {
             assert!(line.contains(part), "{arguments}: {line}");
         }
-        assert!(!desk.path("out.png").exists(), "{arguments}");
+        assert!(!workdir.path("out.png").exists(), "{arguments}");
     }
     for (arguments, parts) in [
         ("--input missing.png --keypoint nose", &["missing.png"][..]),
@@ -133,22 +133,22 @@ fn invalid_requests_are_rejected_in_one_line() {
             &["empty.png", "no person"],
         ),
     ] {
-        let line = desk.complaint(&format!("attention {arguments} --out out.png"));
+        let line = workdir.complaint(&format!("attention {arguments} --out out.png"));
         for part in parts {
             assert!(line.contains(part), "{arguments}: {line}");
         }
-        assert!(!desk.path("out.png").exists(), "{arguments}");
+        assert!(!workdir.path("out.png").exists(), "{arguments}");
     }
     for arguments in ["--threshold -1", "--mode nosuch", "--layer x"] {
         let arguments = format!("attention --input p.png --keypoint nose --out o.png {arguments}");
-        assert_eq!(desk.run(&arguments).code, Some(2), "{arguments}");
+        assert_eq!(workdir.run(&arguments).code, Some(2), "{arguments}");
     }
 }
 
 /// Fails when self-attention is not drawn, or does not depend on direction, layer and head.
 #[test]
 fn self_attention_is_drawn_by_direction_layer_and_head() {
-    let desk = desk();
+    let workdir = workdir();
     let spec = model("tp-r-a3s").unwrap();
     let options = BuildOptions {
         n_joints: 17,
@@ -156,7 +156,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
         input: Size::new(192, 256),
     };
     let tensors = transpose::filled_weights(spec, &options);
-    write_sure(&desk, "tp.safetensors", tensors, "final_layer.bias");
+    write_sure(&workdir, "tp.safetensors", tensors, "final_layer.bias");
     let network = "--input person.png --model tp-r-a3s --weights tp.safetensors --keypoint nose";
     let mut seen: Vec<RgbaImage> = Vec::new();
     for (options, name) in [
@@ -165,11 +165,11 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
         (" --layer 0", "dependency"),
         (" --head 5 --threshold 0.0005", "head5"),
     ] {
-        let said = desk
+        let said = workdir
             .succeed(&format!("attention {network}{options} --out out.png"))
             .stderr;
         assert!(said.contains(name), "{options}: {said}");
-        let drawn = inner(&picture(&desk, "out.png"));
+        let drawn = inner(&picture(&workdir, "out.png"));
         for other in &seen {
             assert!(difference(other, &drawn) > 0.02, "{options}");
         }
@@ -181,7 +181,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
         ("--map gate", "--map"),
         ("--mode hsa", "no attention maps"),
     ] {
-        let line = desk.misuse(&format!("attention {network} {options} --out no.png"));
+        let line = workdir.misuse(&format!("attention {network} {options} --out no.png"));
         assert!(line.contains(part), "{options}: {line}");
     }
 }
@@ -189,7 +189,7 @@ fn self_attention_is_drawn_by_direction_layer_and_head() {
 /// Fails when a joint is shown with the map of another joint, or an iteration with that of another.
 #[test]
 fn each_part_has_its_own_map() {
-    let desk = desk();
+    let workdir = workdir();
     let spec = model("mca-2-slim").unwrap();
     let options = spec.card().unwrap().build_options().unwrap();
     let shapes = spec.shapes(&options).unwrap().0.into_iter();
@@ -199,7 +199,7 @@ fn each_part_has_its_own_map() {
             (name, tensor)
         })
         .collect();
-    write_sure(&desk, "mca.safetensors", tensors, "part_cls.bias");
+    write_sure(&workdir, "mca.safetensors", tensors, "part_cls.bias");
     let network = "--input person.png --model mca-2-slim --weights mca.safetensors";
     let mut seen: Vec<RgbaImage> = Vec::new();
     for (options, name) in [
@@ -209,17 +209,17 @@ fn each_part_has_its_own_map() {
         ("--keypoint nose --layer 0", "s0_att_sum "),
         ("--keypoint nose --layer 0 --map att_l1", "s0_att_l1 "),
     ] {
-        let said = desk
+        let said = workdir
             .succeed(&format!("attention {network} {options} --out out.png"))
             .stderr;
         assert!(said.contains(name), "{options}: {said}");
-        let drawn = inner(&picture(&desk, "out.png"));
+        let drawn = inner(&picture(&workdir, "out.png"));
         for other in &seen {
             assert!(difference(other, &drawn) > 0.02, "{options}");
         }
         seen.push(drawn);
     }
-    let line = desk.misuse(&format!(
+    let line = workdir.misuse(&format!(
         "attention {network} --keypoint nose --head 0 --out no.png"
     ));
     assert!(line.contains("--head"), "{line}");

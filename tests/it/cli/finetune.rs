@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Desk, asset};
+use super::{Workdir, asset};
 use crate::cli::Running;
 
 /// Frames of the clip with confirmed people: for training, then held out.
@@ -16,12 +16,12 @@ const HOLDOUT: &str = "version = 1\n[[round]]\nseed = 1\nnewest_clip = 1\nclips 
 const TRAIN: &str = "train --project p --batch-size 4 --device cpu --threads 2 --json";
 
 /// Creates a project `p` of the sample clip, labelled with another network's poses.
-fn project(desk: &Desk) {
-    desk.copy(&asset("clips/sister.mkv"), "sister.mkv");
-    desk.succeed("project new p --clip sister.mkv");
-    desk.write("p/holdout.toml", HOLDOUT);
-    desk.succeed("run --input sister.mkv --no-smooth --write-coco all.json --device cpu");
-    let all: Value = serde_json::from_str(&desk.read("all.json")).unwrap();
+fn project(workdir: &Workdir) {
+    workdir.copy(&asset("clips/sister.mkv"), "sister.mkv");
+    workdir.succeed("project new p --clip sister.mkv");
+    workdir.write("p/holdout.toml", HOLDOUT);
+    workdir.succeed("run --input sister.mkv --no-smooth --write-coco all.json --device cpu");
+    let all: Value = serde_json::from_str(&workdir.read("all.json")).unwrap();
     let mut chosen = Vec::new();
     for pose in all.as_array().unwrap() {
         let id = pose["image_id"].as_u64().unwrap();
@@ -38,8 +38,8 @@ fn project(desk: &Desk) {
         chosen.push(pose);
     }
     assert_eq!(chosen.len(), LABELLED.len());
-    desk.write("labels.json", Value::from(chosen).to_string());
-    desk.succeed("project import p --coco labels.json --confirm");
+    workdir.write("labels.json", Value::from(chosen).to_string());
+    workdir.succeed("project import p --coco labels.json --confirm");
 }
 
 fn number(value: &Value) -> f64 {
@@ -53,9 +53,9 @@ fn number(value: &Value) -> f64 {
 /// weights are not those that propose and train from then on.
 #[test]
 fn confirmed_frames_become_a_version() {
-    let desk = Desk::new();
-    project(&desk);
-    let trained = desk.json(&format!("{TRAIN} --epochs 2 --replay 0.4"));
+    let workdir = Workdir::new();
+    project(&workdir);
+    let trained = workdir.json(&format!("{TRAIN} --epochs 2 --replay 0.4"));
     for set in ["holdout", "retention"] {
         let set = &trained[set];
         assert!(number(&set["frames"]) >= 3.0, "{trained}");
@@ -86,25 +86,25 @@ fn confirmed_frames_become_a_version() {
     );
     for set in ["train", "replay"] {
         let labels: Value =
-            serde_json::from_str(&desk.read(&format!("p/runs/1/data/{set}.coco.json"))).unwrap();
+            serde_json::from_str(&workdir.read(&format!("p/runs/1/data/{set}.coco.json"))).unwrap();
         for image in labels["images"].as_array().unwrap() {
             assert!(number(&image["frame"]) < 28.0, "{set}: {image}");
         }
     }
-    assert!(!desk.path("p/runs/1/features.cache").exists());
+    assert!(!workdir.path("p/runs/1/features.cache").exists());
 
-    let before = std::fs::read(desk.path("p/runs/1/last.safetensors")).unwrap();
-    let refused = desk.complaint("project accept p 7");
+    let before = std::fs::read(workdir.path("p/runs/1/last.safetensors")).unwrap();
+    let refused = workdir.complaint("project accept p 7");
     assert!(refused.contains("there are 1"), "{refused}");
-    let said = desk.succeed("project accept p 1").stdout;
+    let said = workdir.succeed("project accept p 1").stdout;
     assert!(said.contains("version 1 is in use"), "{said}");
-    assert_eq!(desk.json("project status p --json")["version"], 1);
+    assert_eq!(workdir.json("project status p --json")["version"], 1);
     let weights = "p/versions/1/weights.safetensors";
-    assert_eq!(std::fs::read(desk.path(weights)).unwrap(), before);
+    assert_eq!(std::fs::read(workdir.path(weights)).unwrap(), before);
     let run =
         format!("run --input sister.mkv --weights {weights} --max-frames 2 --device cpu --json");
-    assert_eq!(desk.json(&run)["frames"], 2);
-    let second = desk.json(&format!(
+    assert_eq!(workdir.json(&run)["frames"], 2);
+    let second = workdir.json(&format!(
         "{TRAIN} --epochs 1 --part last-blocks --replay 0 --run again"
     ));
     assert_eq!(
@@ -114,29 +114,30 @@ fn confirmed_frames_become_a_version() {
     // Both began from, and are measured against, the version in use.
     let after = &trained["holdout"]["after"]["error_torso"];
     assert_eq!(&second["holdout"]["before"]["error_torso"], after);
-    desk.succeed("project accept p again");
-    let said = desk.succeed("project rollback p").stdout;
+    workdir.succeed("project accept p again");
+    let said = workdir.succeed("project rollback p").stdout;
     assert!(said.contains("version 1 is in use"), "{said}");
-    desk.succeed("project rollback p");
-    assert_eq!(desk.json("project status p --json")["version"], 0);
+    workdir.succeed("project rollback p");
+    assert_eq!(workdir.json("project status p --json")["version"], 0);
     assert!(
-        desk.complaint("project rollback p")
+        workdir
+            .complaint("project rollback p")
             .contains("nothing to roll back")
     );
 
-    let checked = desk.json("project check p --device cpu --json");
+    let checked = workdir.json("project check p --device cpu --json");
     assert_eq!(checked["people"], 6);
     assert!(checked["findings"].is_array());
 
-    std::fs::remove_file(desk.path("sister.mkv")).unwrap();
-    let gone = desk.run(&format!("{TRAIN} --epochs 1"));
+    std::fs::remove_file(workdir.path("sister.mkv")).unwrap();
+    let gone = workdir.run(&format!("{TRAIN} --epochs 1"));
     let last = gone.stderr.lines().last().unwrap().to_owned();
     assert_eq!(gone.code, Some(1), "{gone:?}");
     assert!(
         last.contains("sister") && last.contains("project relocate"),
         "{last}"
     );
-    assert!(!desk.path("p/runs/2").exists());
+    assert!(!workdir.path("p/runs/2").exists());
 }
 
 /// Fails when a kill during a training damages the project or the run, leaves a run that cannot be
@@ -144,27 +145,27 @@ fn confirmed_frames_become_a_version() {
 #[cfg(unix)]
 #[test]
 fn a_killed_training_leaves_the_project_sound() {
-    let desk = Desk::new();
-    project(&desk);
-    let mut training = Running::start(desk.command(&format!("{TRAIN} --epochs 4000")));
+    let workdir = Workdir::new();
+    project(&workdir);
+    let mut training = Running::start(workdir.command(&format!("{TRAIN} --epochs 4000")));
     training.until("features", || {
-        let kept = std::fs::metadata(desk.path("p/runs/1/features.cache"));
-        kept.is_ok_and(|kept| kept.len() > 0) && desk.path("p/runs/1/log.csv").exists()
+        let kept = std::fs::metadata(workdir.path("p/runs/1/features.cache"));
+        kept.is_ok_and(|kept| kept.len() > 0) && workdir.path("p/runs/1/log.csv").exists()
     });
     training.signal("KILL");
     assert_eq!(training.wait().code, None);
-    assert_eq!(desk.json("project status p --json")["confirmed"], 6);
-    let early = desk.complaint("project accept p 1");
+    assert_eq!(workdir.json("project status p --json")["confirmed"], 6);
+    let early = workdir.complaint("project accept p 1");
     assert!(early.contains("has not been measured"), "{early}");
     let resumed =
-        desk.json("train --project p --resume --epochs 1 --device cpu --threads 2 --json");
+        workdir.json("train --project p --resume --epochs 1 --device cpu --threads 2 --json");
     assert_eq!(
         (&resumed["ended"], &resumed["run"]),
         (&json!("finished"), &json!("1"))
     );
     assert!(resumed["verdict"].is_string());
-    assert!(!desk.path("p/runs/1/features.cache").exists());
-    let nothing = desk.run("train --project p --resume --device cpu --threads 2");
+    assert!(!workdir.path("p/runs/1/features.cache").exists());
+    let nothing = workdir.run("train --project p --resume --device cpu --threads 2");
     assert_eq!(nothing.code, Some(1));
     assert!(
         nothing.stderr.contains("no unfinished run"),

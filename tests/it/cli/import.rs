@@ -8,7 +8,7 @@ use poselens_engine::model::{BuildOptions, model};
 use poselens_tests::{golden, torch};
 use serde_json::{Value, json};
 
-use super::{Desk, Running, asset};
+use super::{Running, Workdir, asset};
 use crate::sfm::filled_weights;
 use crate::transpose;
 
@@ -36,14 +36,14 @@ fn keypoints(lines: &[Value]) -> Vec<&Value> {
 /// Fails when an imported network gives other predictions than the original.
 #[test]
 fn an_imported_network_finds_the_same_joints() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
     let n = bundled.len();
-    desk.write(
+    workdir.write(
         "parallel.pth",
         torch::checkpoint("module.", &listed(bundled)),
     );
-    let summary = desk.json("import --in parallel.pth --out w.safetensors --json");
+    let summary = workdir.json("import --in parallel.pth --out w.safetensors --json");
     for (key, value) in [
         ("model", json!("sfm")),
         ("skeleton", json!("coco17")),
@@ -56,7 +56,7 @@ fn an_imported_network_finds_the_same_joints() {
     ] {
         assert_eq!(summary[key], value, "{key}: {summary}");
     }
-    let card = desk.read("w.toml");
+    let card = workdir.read("w.toml");
     for part in [
         "parallel.pth",
         "poselens 0.",
@@ -65,23 +65,24 @@ fn an_imported_network_finds_the_same_joints() {
         assert!(card.contains(part), "{card}");
     }
     let run = "run --input sample --max-frames 2";
-    desk.succeed(&format!("{run} --write-json bundled.jsonl"));
-    desk.succeed(&format!(
+    workdir.succeed(&format!("{run} --write-json bundled.jsonl"));
+    workdir.succeed(&format!(
         "{run} --weights w.safetensors --write-json imported.jsonl"
     ));
     let (bundled, imported) = (
-        desk.json_lines("bundled.jsonl"),
-        desk.json_lines("imported.jsonl"),
+        workdir.json_lines("bundled.jsonl"),
+        workdir.json_lines("imported.jsonl"),
     );
     assert_eq!(keypoints(&bundled), keypoints(&imported));
 
     // Safetensors can be imported as well, and equal tensors give an identical file.
-    let again = desk.json("import --in w.safetensors --out again.safetensors --model sfm --json");
+    let again =
+        workdir.json("import --in w.safetensors --out again.safetensors --model sfm --json");
     assert_eq!(again["sha256"], summary["sha256"]);
 
     // A card whose weights file was replaced.
-    desk.copy(&asset("models/sfm-coco17.safetensors"), "w.safetensors");
-    let line = desk.complaint(&format!("{run} --weights w.safetensors"));
+    workdir.copy(&asset("models/sfm-coco17.safetensors"), "w.safetensors");
+    let line = workdir.complaint(&format!("{run} --weights w.safetensors"));
     assert!(
         line.contains("w.toml") && line.contains("SHA-256"),
         "{line}"
@@ -92,21 +93,21 @@ fn an_imported_network_finds_the_same_joints() {
 /// or a wrapper around the network; all variants must give the same weights.
 #[test]
 fn checkpoints_of_training_loops_are_imported() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
-    desk.write("plain.pth", torch::checkpoint("", &listed(bundled.clone())));
-    let plain = desk.json("import --in plain.pth --out w.safetensors --json");
+    workdir.write("plain.pth", torch::checkpoint("", &listed(bundled.clone())));
+    let plain = workdir.json("import --in plain.pth --out w.safetensors --json");
     for (section, prefix, taken_off) in [
         ("state_dict", "", json!([])),
         ("state_dict", "model.", json!(["model."])),
         ("net", "_orig_mod.", json!([])),
         ("ema", "module._orig_mod.net.", json!(["net."])),
     ] {
-        desk.write(
+        workdir.write(
             "loop.pth",
             torch::training(section, prefix, &listed(bundled.clone())),
         );
-        let loaded = desk.json("import --in loop.pth --out w.safetensors --json");
+        let loaded = workdir.json("import --in loop.pth --out w.safetensors --json");
         assert_eq!(loaded["sha256"], plain["sha256"], "{section} {prefix}");
         assert_eq!(loaded["section"], section);
         assert_eq!(loaded["prefixes"], taken_off);
@@ -116,8 +117,8 @@ fn checkpoints_of_training_loops_are_imported() {
         .map(|(name, tensor)| (format!("module.{name}"), tensor.clone()))
         .collect();
     let loss = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
-    safetensors::save(&prefixed, desk.path("module.safetensors")).unwrap();
-    let loaded = desk.json("import --in module.safetensors --out w.safetensors --json");
+    safetensors::save(&prefixed, workdir.path("module.safetensors")).unwrap();
+    let loaded = workdir.json("import --in module.safetensors --out w.safetensors --json");
     assert_eq!(loaded["sha256"], plain["sha256"]);
     // A Lightning module contains its loss next to the network.
     prefixed = bundled
@@ -125,44 +126,44 @@ fn checkpoints_of_training_loops_are_imported() {
         .map(|(name, tensor)| (format!("model.{name}"), tensor))
         .collect();
     prefixed.insert("loss.weight".to_owned(), loss);
-    safetensors::save(&prefixed, desk.path("loss.safetensors")).unwrap();
-    let loaded = desk.json("import --in loss.safetensors --out w.safetensors --json");
+    safetensors::save(&prefixed, workdir.path("loss.safetensors")).unwrap();
+    let loaded = workdir.json("import --in loss.safetensors --out w.safetensors --json");
     assert_eq!(loaded["sha256"], plain["sha256"]);
     assert_eq!(loaded["left_out"], json!(["loss.weight"]));
-    let line = desk.complaint("import --in loop.pth --out w.safetensors --section model");
+    let line = workdir.complaint("import --in loop.pth --out w.safetensors --section model");
     assert!(line.contains("no such section; it has ema"), "{line}");
 }
 
 /// Fails when joints are lost or renamed: a network with other joints must bring its own skeleton.
 #[test]
 fn a_network_for_other_joints_brings_its_skeleton() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let tensors = listed(filled_weights(model("sfm").unwrap()));
-    desk.write("mpii.pth", torch::checkpoint("", &tensors));
-    let outcome = desk.succeed("import --in mpii.pth --out mpii.safetensors");
+    workdir.write("mpii.pth", torch::checkpoint("", &tensors));
+    let outcome = workdir.succeed("import --in mpii.pth --out mpii.safetensors");
     assert!(
         outcome.stderr.contains("sfm for 16 joints (mpii16)"),
         "{outcome:?}"
     );
-    desk.succeed(
+    workdir.succeed(
         "run --input synthetic --max-frames 1 --weights mpii.safetensors --write-json a.jsonl",
     );
-    assert_eq!(desk.json_lines("a.jsonl")[0]["skeleton"], "mpii16");
+    assert_eq!(workdir.json_lines("a.jsonl")[0]["skeleton"], "mpii16");
 }
 
 /// Fails when a network with a position table is imported with another input size, and is fed
 /// distorted crops.
 #[test]
 fn a_position_table_determines_the_input_size() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let options = BuildOptions {
         n_joints: 16,
         n_limbs: 14,
         input: Size::square(256),
     };
     let tensors = transpose::filled_weights(model("tp-r-a3").unwrap(), &options);
-    desk.write("mpii.pth", torch::checkpoint("", &listed(tensors)));
-    let summary = desk.json("import --in mpii.pth --out tp.safetensors --json");
+    workdir.write("mpii.pth", torch::checkpoint("", &listed(tensors)));
+    let summary = workdir.json("import --in mpii.pth --out tp.safetensors --json");
     for (key, value) in [
         ("model", json!("tp-r-a3")),
         ("skeleton", json!("mpii16")),
@@ -172,36 +173,37 @@ fn a_position_table_determines_the_input_size() {
     ] {
         assert_eq!(summary[key], value, "{key}: {summary}");
     }
-    let card = desk.read("tp.toml");
+    let card = workdir.read("tp.toml");
     assert!(
         card.contains("width = 256") && card.contains("decode = \"dark\""),
         "{card}"
     );
-    desk.succeed("run --input synthetic --max-frames 1 --model tp-r-a3 --weights tp.safetensors");
+    workdir
+        .succeed("run --input synthetic --max-frames 1 --model tp-r-a3 --weights tp.safetensors");
 }
 
 /// Fails when a file that does not contain the weights of a model is accepted, causes a panic,
 /// leaves partial output, executes its contents, or is rejected without a reason.
 #[test]
 fn files_without_model_weights_are_refused_in_one_line() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for name in [
         "tiny_zip",
         "tiny_legacy_nonzip",
         "tiny_zip_training_checkpoint",
     ] {
         let file = format!("{name}.pth");
-        desk.copy(&golden("checkpoint").join(&file), &file);
+        workdir.copy(&golden("checkpoint").join(&file), &file);
     }
-    let tiny = std::fs::read(desk.path("tiny_zip.pth")).unwrap();
-    desk.write("cut.pth", &tiny[..tiny.len() / 2]);
-    desk.write("empty.pth", "");
-    desk.write("text.pth", "these are no weights at all");
-    desk.write("evil.pth", torch::calling("os", "system", "touch pwned"));
-    desk.write("notes.toml", "mine = true");
+    let tiny = std::fs::read(workdir.path("tiny_zip.pth")).unwrap();
+    workdir.write("cut.pth", &tiny[..tiny.len() / 2]);
+    workdir.write("empty.pth", "");
+    workdir.write("text.pth", "these are no weights at all");
+    workdir.write("evil.pth", torch::calling("os", "system", "touch pwned"));
+    workdir.write("notes.toml", "mine = true");
     let mut narrow = listed(filled_weights(model("sfm").unwrap()));
     narrow.retain(|(name, ..)| name != "head.weight");
-    desk.write("narrow.pth", torch::checkpoint("", &narrow));
+    workdir.write("narrow.pth", torch::checkpoint("", &narrow));
     for (arguments, parts) in [
         (
             "--in tiny_zip.pth",
@@ -235,7 +237,7 @@ fn files_without_model_weights_are_refused_in_one_line() {
         ("--in missing.pth", &["missing.pth"]),
         ("--in evil.pth", &["evil.pth", "os.system"]),
     ] {
-        let line = desk.complaint(&format!("import {arguments} --out out.safetensors"));
+        let line = workdir.complaint(&format!("import {arguments} --out out.safetensors"));
         for part in parts {
             assert!(line.contains(part), "{arguments}: {line}");
         }
@@ -245,18 +247,19 @@ fn files_without_model_weights_are_refused_in_one_line() {
             "out.safetensors.part",
             "pwned",
         ] {
-            assert!(!desk.path(left).exists(), "{arguments} left {left}");
+            assert!(!workdir.path(left).exists(), "{arguments} left {left}");
         }
     }
-    let line = desk.complaint("import --in tiny_zip.pth --out ./tiny_zip.pth");
+    let line = workdir.complaint("import --in tiny_zip.pth --out ./tiny_zip.pth");
     assert!(line.contains("input"), "{line}");
-    let line = desk.complaint("import --in tiny_zip.pth --out notes.safetensors");
+    let line = workdir.complaint("import --in tiny_zip.pth --out notes.safetensors");
     assert!(
-        line.contains("notes.toml") && desk.read("notes.toml") == "mine = true",
+        line.contains("notes.toml") && workdir.read("notes.toml") == "mine = true",
         "{line}"
     );
     assert_eq!(
-        desk.run("import --in tiny_zip.pth --out w --width 100 --height 100")
+        workdir
+            .run("import --in tiny_zip.pth --out w --width 100 --height 100")
             .code,
         Some(2)
     );
@@ -268,24 +271,24 @@ fn files_without_model_weights_are_refused_in_one_line() {
 #[test]
 fn a_hostile_file_uses_little_memory() {
     const LIMIT_KIB: u64 = 1 << 20;
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let claim = |opcode: u8, n: usize| {
         let mut old =
             b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02".to_vec();
         old.resize(old.len() + n, opcode);
         old
     };
-    desk.write("deep.pth", claim(b'(', 8 << 20));
-    desk.write("many.pth", claim(b']', 8 << 20));
-    desk.write(
+    workdir.write("deep.pth", claim(b'(', 8 << 20));
+    workdir.write("many.pth", claim(b']', 8 << 20));
+    workdir.write(
         "long.pth",
         [claim(b'N', 1), b"X\xff\xff\xff\xff".to_vec()].concat(),
     );
     let huge = [("w".to_owned(), vec![1 << 15, 1 << 15], vec![1.0])];
-    desk.write("huge.pth", torch::checkpoint("", &huge));
+    workdir.write("huge.pth", torch::checkpoint("", &huge));
     // A header of 2^60 bytes.
     let header = [(1u64 << 60).to_le_bytes().as_slice(), b"{}"].concat();
-    desk.write("header.safetensors", header);
+    workdir.write("header.safetensors", header);
     for file in [
         "deep.pth",
         "many.pth",
@@ -293,13 +296,13 @@ fn a_hostile_file_uses_little_memory() {
         "huge.pth",
         "header.safetensors",
     ] {
-        let program = desk.command(&format!("import --in {file} --out out.safetensors"));
+        let program = workdir.command(&format!("import --in {file} --out out.safetensors"));
         let mut limited = Command::new("sh");
         limited
             .args(["-c", &format!("ulimit -v {LIMIT_KIB} && exec \"$@\""), "sh"])
             .arg(program.get_program())
             .args(program.get_args())
-            .current_dir(desk.path("."));
+            .current_dir(workdir.path("."));
         let line = Running::start(limited).wait().complaint(file);
         assert!(line.contains(file), "{line}");
     }
@@ -309,8 +312,8 @@ fn a_hostile_file_uses_little_memory() {
 /// stricter permissions than the card.
 #[test]
 fn an_import_is_complete_or_leaves_no_files() {
-    let desk = Desk::new();
-    desk.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
+    let workdir = Workdir::new();
+    workdir.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
     let import = "import --in in.safetensors --out w.safetensors --model sfm";
     for (block, named) in [
         ("w.toml.part", "w.toml"),
@@ -318,18 +321,18 @@ fn an_import_is_complete_or_leaves_no_files() {
         ("w.safetensors", "is a folder"),
         ("w.toml", "is a folder"),
     ] {
-        std::fs::create_dir(desk.path(block)).unwrap();
-        let line = desk.complaint(import);
+        std::fs::create_dir(workdir.path(block)).unwrap();
+        let line = workdir.complaint(import);
         assert!(line.contains(named), "{line}");
-        std::fs::remove_dir(desk.path(block)).unwrap();
-        let left = std::fs::read_dir(desk.path("")).unwrap();
+        std::fs::remove_dir(workdir.path(block)).unwrap();
+        let left = std::fs::read_dir(workdir.path("")).unwrap();
         assert_eq!(left.count(), 1, "{block}: only what was there before");
     }
-    desk.succeed(import);
+    workdir.succeed(import);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = |name: &str| desk.path(name).metadata().unwrap().permissions().mode();
+        let mode = |name: &str| workdir.path(name).metadata().unwrap().permissions().mode();
         assert_eq!(mode("w.safetensors"), mode("w.toml"));
     }
 }

@@ -8,7 +8,7 @@ use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::SourceSpec;
 use serde_json::{Value, json};
 
-use super::{Desk, read_all};
+use super::{Workdir, read_all};
 use crate::clip::golden_frames;
 
 /// Stages of every processed frame.
@@ -30,8 +30,8 @@ fn check_stages(stages: &Value, wanted: &[&str]) {
 /// Fails when the keys of a run's summary change.
 #[test]
 fn run_prints_its_summary() {
-    let desk = Desk::new();
-    let run = desk.json("run --input sample --max-frames 4 --record out.mp4 --json");
+    let workdir = Workdir::new();
+    let run = workdir.json("run --input sample --max-frames 4 --record out.mp4 --json");
     assert_eq!(run["frames"], 4);
     assert_eq!(run["frames_with_a_person"], 4);
     assert_eq!(
@@ -51,9 +51,9 @@ fn run_prints_its_summary() {
 /// Fails when a reader that closes the pipe early (`| head`) causes a panic or an error message.
 #[test]
 fn a_closed_pipe_is_no_error() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for arguments in ["models", "models --json"] {
-        let mut command = desk.command(arguments);
+        let mut command = workdir.command(arguments);
         let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().unwrap();
         // The command checks the networks for about a second before it prints anything.
@@ -71,7 +71,7 @@ fn a_closed_pipe_is_no_error() {
 /// Fails when a model is missing from the list, or cannot be selected by its listed name.
 #[test]
 fn models_lists_every_row() {
-    let list = Desk::new().json("models --json");
+    let list = Workdir::new().json("models --json");
     let rows = list.as_array().unwrap();
     let names: Vec<_> = rows.iter().map(|r| r["name"].as_str().unwrap()).collect();
     assert_eq!(names, MODELS.iter().map(|m| m.name).collect::<Vec<_>>());
@@ -89,7 +89,7 @@ fn models_lists_every_row() {
 /// Fails when a stage is not measured.
 #[test]
 fn bench_prints_every_stage() {
-    let bench = Desk::new().json("bench --iters 3 --json");
+    let bench = Workdir::new().json("bench --iters 3 --json");
     check_stages(
         &bench["stages"],
         &[&STAGES[..], &["overlay", "encode"]].concat(),
@@ -105,8 +105,8 @@ fn bench_prints_every_stage() {
 /// weights are random.
 #[test]
 fn bench_uses_random_weights_if_there_are_none() {
-    let desk = Desk::new();
-    let outcome = desk.succeed("bench --model sfm-no-hsa --iters 1 --json");
+    let workdir = Workdir::new();
+    let outcome = workdir.succeed("bench --model sfm-no-hsa --iters 1 --json");
     let bench: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(bench["random_weights"], true);
     assert!(outcome.stderr.contains("random"), "{}", outcome.stderr);
@@ -115,7 +115,7 @@ fn bench_uses_random_weights_if_there_are_none() {
 /// Fails when the self-test fails on this machine, or its result is missing from the document.
 #[test]
 fn doctor_prints_its_findings() {
-    let doctor = Desk::new().json("doctor --json");
+    let doctor = Workdir::new().json("doctor --json");
     for key in ["version", "system", "cameras", "devices", "chosen_device"] {
         assert!(!doctor[key].is_null(), "{key}: {doctor}");
     }
@@ -127,7 +127,7 @@ fn doctor_prints_its_findings() {
 }
 
 /// Writes labels for three frames of the sample clip: the poses known to be detected there.
-pub(super) fn label(desk: &Desk) {
+pub(super) fn label(workdir: &Workdir) {
     let frames = read_all(&SourceSpec::parse("sample").unwrap());
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for golden in golden_frames().into_iter().step_by(8) {
@@ -137,7 +137,7 @@ pub(super) fn label(desk: &Desk) {
         let (width, height) = (size.width as u32, size.height as u32);
         let pixels = frame.rgba().to_vec();
         let picture = image::RgbaImage::from_raw(width, height, pixels).unwrap();
-        picture.save(desk.path(&name)).unwrap();
+        picture.save(workdir.path(&name)).unwrap();
         images.push(
             json!({ "id": golden.frame, "file_name": name, "width": width, "height": height }),
         );
@@ -163,21 +163,21 @@ pub(super) fn label(desk: &Desk) {
     let labels = json!({
         "images": images, "annotations": annotations, "categories": categories,
     });
-    desk.write("labels.json", labels.to_string());
+    workdir.write("labels.json", labels.to_string());
 }
 
 /// Fails when correct predictions do not score as such, or selecting a metric prints others.
 #[test]
 fn eval_prints_its_metrics() {
-    let desk = Desk::new();
-    label(&desk);
+    let workdir = Workdir::new();
+    label(&workdir);
     let eval = "eval --annotations labels.json --images . --json";
-    let all = desk.json(eval);
+    let all = workdir.json(eval);
     assert_eq!(all["n_people"], 3);
     // The crop is the labelled box instead of the whole image, which gives nearly the same joints.
     assert!(all["pck"]["mean"].as_f64().unwrap() > 0.9, "{all}");
     assert!(all["oks"]["ap"].as_f64().unwrap() > 0.7, "{all}");
-    let pck = desk.json(&format!("{eval} --metric pck --flip"));
+    let pck = workdir.json(&format!("{eval} --metric pck --flip"));
     assert!(pck["pck"]["mean"].as_f64().unwrap() > 0.9, "{pck}");
     assert!(pck["oks"].is_null(), "{pck}");
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::Workdir;
 use super::json::label;
 use crate::train::draw_people;
 
 const EVAL: &str = "eval --threads 1 --device cpu --annotations";
 
-fn labels(desk: &Desk, name: &str) -> Value {
-    serde_json::from_str(&desk.read(name)).unwrap()
+fn labels(workdir: &Workdir, name: &str) -> Value {
+    serde_json::from_str(&workdir.read(name)).unwrap()
 }
 
 fn each_person(value: &mut Value, change: impl FnMut(&mut Value)) {
@@ -77,19 +77,19 @@ fn in_another_style(sound: &Value) -> String {
 /// training reads other people than evaluation.
 #[test]
 fn metrics_do_not_depend_on_the_labelling_tool() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 2);
-    std::fs::create_dir(desk.path("images")).unwrap();
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    std::fs::create_dir(workdir.path("images")).unwrap();
     for i in 0..2 {
         let name = format!("{i}.png");
-        std::fs::rename(desk.path(&name), desk.path(&format!("images/{name}"))).unwrap();
+        std::fs::rename(workdir.path(&name), workdir.path(&format!("images/{name}"))).unwrap();
     }
     // The areas are those that the reader substitutes if they are missing.
-    let mut sound = labels(&desk, "people.json");
+    let mut sound = labels(&workdir, "people.json");
     each_person(&mut sound, |a| a["area"] = json!(0.53 * 60.0 * 84.0));
-    desk.write("people.json", sound.to_string());
+    workdir.write("people.json", sound.to_string());
     let figures = |name: &str| {
-        let report = desk.json(&format!("{EVAL} {name} --json"));
+        let report = workdir.json(&format!("{EVAL} {name} --json"));
         (
             report["n_people"].clone(),
             report["pck"].clone(),
@@ -100,7 +100,7 @@ fn metrics_do_not_depend_on_the_labelling_tool() {
     let (n, pck, oks, report) = figures("people.json");
     assert_eq!((n.clone(), &report["notes"]), (json!(2), &json!([])));
 
-    desk.write("other.json", in_another_style(&sound));
+    workdir.write("other.json", in_another_style(&sound));
     let (other_n, other_pck, other_oks, report) = figures("other.json");
     assert_eq!((other_n, other_pck), (n, pck));
     assert_eq!(other_oks, oks);
@@ -115,19 +115,19 @@ fn metrics_do_not_depend_on_the_labelling_tool() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let lines = desk.succeed(&format!("{EVAL} other.json")).stderr;
+    let lines = workdir.succeed(&format!("{EVAL} other.json")).stderr;
     assert_eq!(
         lines.lines().count(),
         report["notes"].as_array().unwrap().len(),
         "{lines}"
     );
 
-    let check = desk.json("train --check --annotations other.json --json");
+    let check = workdir.json("train --check --annotations other.json --json");
     assert_eq!(check["learn"]["people"], 2);
     assert_eq!(check["learn"]["left_out"], report["left_out"]);
     let train = "train --annotations other.json --out out --epochs 1 --batch-size 2 --input-size 64 \
                  --device cpu --threads 1 --json";
-    let trained = desk.json(train);
+    let trained = workdir.json(train);
     assert_eq!(trained["left_out"]["other.json"], report["left_out"]);
 }
 
@@ -135,17 +135,17 @@ fn metrics_do_not_depend_on_the_labelling_tool() {
 /// its findings because a data set is unusable.
 #[test]
 fn evaluating_no_one_gives_no_number() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 2);
-    let mut value = labels(&desk, "people.json");
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    let mut value = labels(&workdir, "people.json");
     each_person(&mut value, |a| a["keypoints"] = json!(vec![0; 51]));
     value["annotations"][1]
         .as_object_mut()
         .unwrap()
         .remove("bbox");
     value["images"][1]["file_name"] = json!("missing.png");
-    desk.write("people.json", value.to_string());
-    let outcome = desk.run(&format!("{EVAL} people.json --json"));
+    workdir.write("people.json", value.to_string());
+    let outcome = workdir.run(&format!("{EVAL} people.json --json"));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""));
     let line = outcome.stderr.lines().last().unwrap();
     for part in [
@@ -155,7 +155,7 @@ fn evaluating_no_one_gives_no_number() {
     ] {
         assert!(line.contains(part), "{part}: {line}");
     }
-    let checked = desk.run("train --check --annotations people.json");
+    let checked = workdir.run("train --check --annotations people.json");
     assert_eq!(checked.code, Some(1));
     for part in [
         "none of its 2 people",
@@ -170,14 +170,14 @@ fn evaluating_no_one_gives_no_number() {
 /// another cause.
 #[test]
 fn files_of_another_kind_are_named() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 1);
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 1);
     let prediction =
         json!({ "image_id": 0, "category_id": 0, "bbox": [18, 8, 60, 84], "score": 0.9 });
-    desk.write("boxes.json", json!([prediction]).to_string());
+    workdir.write("boxes.json", json!([prediction]).to_string());
     let mut pose = prediction;
     pose["keypoints"] = json!(vec![0.5; 51]);
-    desk.write("poses.json", json!([pose]).to_string());
+    workdir.write("poses.json", json!([pose]).to_string());
     for (arguments, expected) in [
         (format!("{EVAL} poses.json"), "predictions with scores"),
         (format!("{EVAL} boxes.json"), "eval --boxes"),
@@ -194,10 +194,10 @@ fn files_of_another_kind_are_named() {
             "not a list of boxes",
         ),
     ] {
-        let line = desk.complaint(&arguments);
+        let line = workdir.complaint(&arguments);
         assert!(line.contains(expected), "{expected}: {line}");
     }
-    let line = desk.misuse(&format!("{EVAL} people.json --category dog"));
+    let line = workdir.misuse(&format!("{EVAL} people.json --category dog"));
     assert!(line.contains("no category is called dog"), "{line}");
 }
 
@@ -220,19 +220,19 @@ fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
 /// although the labels determine it, or the output does not say which orientation is used.
 #[test]
 fn the_labels_determine_the_image_orientation() {
-    let desk = Desk::new();
-    label(&desk);
-    let mut value = labels(&desk, "labels.json");
+    let workdir = Workdir::new();
+    label(&workdir);
+    let mut value = labels(&workdir, "labels.json");
     for image in value["images"].as_array_mut().unwrap() {
         let name = image["file_name"].as_str().unwrap().to_owned();
-        let picture = image::open(desk.path(&name)).unwrap().into_rgba8();
+        let picture = image::open(workdir.path(&name)).unwrap().into_rgba8();
         let name = name.replace("png", "jpg");
-        desk.write(&name, upside_down(&picture));
+        workdir.write(&name, upside_down(&picture));
         image["file_name"] = json!(name);
     }
-    desk.write("turned.json", value.to_string());
+    workdir.write("turned.json", value.to_string());
     let pck = |options: &str| {
-        let report = desk.json(&format!("eval --annotations turned.json --json{options}"));
+        let report = workdir.json(&format!("eval --annotations turned.json --json{options}"));
         (
             report["pck"]["mean"].as_f64().unwrap(),
             report["notes"].to_string(),
@@ -246,7 +246,7 @@ fn the_labels_determine_the_image_orientation() {
     );
     assert!(pck(" --orientation exif").0 > 0.9);
     assert!(pck(" --orientation stored").0 < 0.5);
-    let check = desk.json("train --check --annotations turned.json --json");
+    let check = workdir.json("train --check --annotations turned.json --json");
     assert!(
         check["learn"]["findings"]
             .to_string()

@@ -7,13 +7,13 @@ use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Size;
 use poselens_tests::{fill, golden};
 
-use super::{Desk, Running, asset};
+use super::{Running, Workdir, asset};
 
 /// Fails when wrong usage (2) and failure (1) have the same exit code, or a mistyped option is
 /// ignored.
 #[test]
 fn wrong_usage_exits_with_2() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for arguments in [
         "dance",
         "run",
@@ -35,7 +35,7 @@ fn wrong_usage_exits_with_2() {
         "forward --model sfm",
         "gui --weights w.safetensors",
     ] {
-        let outcome = desk.run(arguments);
+        let outcome = workdir.run(arguments);
         assert_eq!(outcome.code, Some(2), "{arguments}: {outcome:?}");
         assert_eq!(outcome.stdout, "", "{arguments}");
         assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
@@ -45,13 +45,13 @@ fn wrong_usage_exits_with_2() {
 /// Fails when conflicting options exit with the code of a failure, or their file is not named.
 #[test]
 fn conflicting_options_exit_with_2() {
-    let desk = Desk::new();
-    desk.write("misspelt.toml", "epocs = 3\n");
-    desk.write(
+    let workdir = Workdir::new();
+    workdir.write("misspelt.toml", "epocs = 3\n");
+    workdir.write(
         "frozen.toml",
         "freeze = \"backbone\"\nfixed_norms = false\n",
     );
-    let backwards = desk.run("run --input sample --start 2 --end 1");
+    let backwards = workdir.run("run --input sample --start 2 --end 1");
     assert_eq!(backwards.code, Some(2), "{backwards:?}");
     assert!(backwards.stderr.contains("--end 1"), "{backwards:?}");
     let train = "train --annotations people.json --out out";
@@ -65,30 +65,30 @@ fn conflicting_options_exit_with_2() {
         ),
         ("--config frozen.toml", "fixed_norms"),
     ] {
-        let outcome = desk.run(&format!("{train} {options}"));
+        let outcome = workdir.run(&format!("{train} {options}"));
         assert_eq!(outcome.code, Some(2), "{options}: {outcome:?}");
         assert!(outcome.stderr.starts_with("poselens: "), "{outcome:?}");
         assert!(outcome.stderr.contains(named), "{outcome:?}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
-        assert!(!desk.path("out").exists());
+        assert!(!workdir.path("out").exists());
     }
-    let outcome = desk.run(&format!("{train} --config nowhere.toml"));
+    let outcome = workdir.run(&format!("{train} --config nowhere.toml"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
 }
 
 /// Fails when an unusable input causes a panic or hang, prints several lines, or is not named.
 #[test]
 fn an_unusable_input_is_named_in_one_line() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let noise: Vec<u8> = fill::filled(20_000, |i| 256.0 * fill::unit("noise", i))
         .into_iter()
         .map(|v| v as u8)
         .collect();
-    desk.write("empty.mp4", "");
-    desk.write("empty.png", "");
-    desk.write("noise.mp4", &noise);
-    desk.write("noise.png", &noise);
-    std::fs::create_dir(desk.path("bare")).unwrap();
+    workdir.write("empty.mp4", "");
+    workdir.write("empty.png", "");
+    workdir.write("noise.mp4", &noise);
+    workdir.write("noise.png", &noise);
+    std::fs::create_dir(workdir.path("bare")).unwrap();
     for (input, named) in [
         ("missing.mp4", "missing.mp4"),
         ("missing.png", "missing.png"),
@@ -100,7 +100,7 @@ fn an_unusable_input_is_named_in_one_line() {
         ("camera:99", "camera 99"),
         ("synthetic:nosuch", "synthetic:nosuch"),
     ] {
-        let line = desk.complaint(&format!("run --input {input} --json"));
+        let line = workdir.complaint(&format!("run --input {input} --json"));
         assert!(line.contains(named), "{input}: {line}");
     }
 }
@@ -108,10 +108,10 @@ fn an_unusable_input_is_named_in_one_line() {
 /// Fails when a video that needs ffmpeg is refused without saying so.
 #[test]
 fn a_video_that_needs_ffmpeg_says_so_if_it_is_missing() {
-    let desk = Desk::new();
-    desk.write("film.avi", "RIFF, but not really");
-    let mut command = desk.command("run --input film.avi");
-    command.env("PATH", desk.path("bare"));
+    let workdir = Workdir::new();
+    workdir.write("film.avi", "RIFF, but not really");
+    let mut command = workdir.command("run --input film.avi");
+    command.env("PATH", workdir.path("bare"));
     let line = Running::start(command).wait().complaint("film.avi");
     assert!(
         line.contains("film.avi") && line.contains("install"),
@@ -122,13 +122,13 @@ fn a_video_that_needs_ffmpeg_says_so_if_it_is_missing() {
 /// Fails when a run that cannot write its output seems to succeed, or does not name the file.
 #[test]
 fn an_output_that_cannot_be_written_is_named_in_one_line() {
-    let desk = Desk::new();
-    desk.write("file", "not a folder");
+    let workdir = Workdir::new();
+    workdir.write("file", "not a folder");
     let mut options = vec!["record"];
     options.extend(["write-json", "write-coco", "write-csv", "write-openpose"]);
     for option in options {
         let arguments = format!("run --input synthetic --max-frames 2 --{option} file/out.mp4");
-        let line = desk.complaint(&arguments);
+        let line = workdir.complaint(&arguments);
         assert!(line.contains("file/out.mp4"), "{option}: {line}");
     }
 }
@@ -137,18 +137,18 @@ fn an_output_that_cannot_be_written_is_named_in_one_line() {
 /// file.
 #[test]
 fn an_output_never_overwrites_the_input_or_another_output() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let clip = std::fs::read(asset("clips/sister.mkv")).unwrap();
-    desk.write("clip.mp4", &clip);
+    workdir.write("clip.mp4", &clip);
     for option in ["record", "write-json", "write-coco", "write-csv"] {
-        let line = desk.misuse(&format!("run --input clip.mp4 --{option} ./clip.mp4"));
+        let line = workdir.misuse(&format!("run --input clip.mp4 --{option} ./clip.mp4"));
         assert!(
             line.contains("clip.mp4") && line.contains("input"),
             "{line}"
         );
     }
-    assert_eq!(std::fs::read(desk.path("clip.mp4")).unwrap(), clip);
-    let line = desk.misuse("run --input clip.mp4 --record out.mp4 --write-csv ./out.mp4");
+    assert_eq!(std::fs::read(workdir.path("clip.mp4")).unwrap(), clip);
+    let line = workdir.misuse("run --input clip.mp4 --record out.mp4 --write-csv ./out.mp4");
     assert!(line.contains("out"), "{line}");
 }
 
@@ -156,7 +156,7 @@ fn an_output_never_overwrites_the_input_or_another_output() {
 /// exit with the code of a failure, or something is written nevertheless.
 #[test]
 fn options_that_cannot_be_meant_exit_with_2() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let run = "run --input synthetic --max-frames 2";
     let mut cases = vec![
         (format!("{run} --json --write-json -"), "--json"),
@@ -184,9 +184,9 @@ fn options_that_cannot_be_meant_exit_with_2() {
         cases.push((format!("{run} --json --write-json /dev/stdout"), "--json"));
     }
     for (arguments, named) in cases {
-        let line = desk.misuse(&arguments);
+        let line = workdir.misuse(&arguments);
         assert!(line.contains(named), "{arguments}: {line}");
-        assert_eq!(std::fs::read_dir(desk.path("")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(workdir.path("")).unwrap().count(), 0);
     }
 }
 
@@ -196,21 +196,21 @@ fn the_failure_of_an_output_is_printed_once() {
     if !std::path::Path::new("/dev/full").exists() {
         return;
     }
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let run = "run --input synthetic --max-frames 3 --write-json /dev/full";
-    let line = desk.complaint(run);
+    let line = workdir.complaint(run);
     assert_eq!(line.matches("/dev/full").count(), 1, "{line}");
     // The others continue and are complete.
-    let line = desk.complaint(&format!("{run} --write-csv ok.csv"));
+    let line = workdir.complaint(&format!("{run} --write-csv ok.csv"));
     assert_eq!(line.matches("/dev/full").count(), 1, "{line}");
-    assert!(desk.read("ok.csv").lines().count() > 1);
-    let line = desk.complaint(&format!(
+    assert!(workdir.read("ok.csv").lines().count() > 1);
+    let line = workdir.complaint(&format!(
         "{run} --write-csv gone/a.csv --write-coco gone/b.json"
     ));
     for name in ["a.csv", "b.json"] {
         assert_eq!(line.matches(name).count(), 1, "{line}");
     }
-    let log = desk.run(&format!("{run} --log info")).stderr;
+    let log = workdir.run(&format!("{run} --log info")).stderr;
     let is_logged = |l: &str| l.contains("INFO") && l.contains("/dev/full");
     assert!(log.lines().any(is_logged), "{log}");
 }
@@ -218,10 +218,10 @@ fn the_failure_of_an_output_is_printed_once() {
 /// Fails when a folder of videos is refused without saying what to open.
 #[test]
 fn a_folder_of_videos_is_refused_with_advice() {
-    let desk = Desk::new();
-    std::fs::create_dir(desk.path("clips")).unwrap();
-    desk.copy(&golden("video/bframes.mp4"), "clips/a.mp4");
-    let line = desk.complaint("run --input clips --write-json out.jsonl");
+    let workdir = Workdir::new();
+    std::fs::create_dir(workdir.path("clips")).unwrap();
+    workdir.copy(&golden("video/bframes.mp4"), "clips/a.mp4");
+    let line = workdir.complaint("run --input clips --write-json out.jsonl");
     assert!(line.contains("open one of its videos"), "{line}");
 }
 
@@ -229,17 +229,17 @@ fn a_folder_of_videos_is_refused_with_advice() {
 /// said for each image, or taken for input that was not read.
 #[test]
 fn images_of_any_size_are_recorded() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for (folder, size, video) in [
         ("dots", (1, 1), Size::new(16, 16)),
         ("wide", (4000, 20), Size::new(3840, 20)),
     ] {
-        std::fs::create_dir(desk.path(folder)).unwrap();
+        std::fs::create_dir(workdir.path(folder)).unwrap();
         for name in ["a.png", "b.png"] {
-            let path = desk.path(&format!("{folder}/{name}"));
+            let path = workdir.path(&format!("{folder}/{name}"));
             image::RgbImage::new(size.0, size.1).save(path).unwrap();
         }
-        let run = desk.json(&format!(
+        let run = workdir.json(&format!(
             "run --input {folder} --record {folder}.mp4 --write-json out.jsonl --json --strict"
         ));
         let text = format!("{}x{}", size.0, size.1);
@@ -247,10 +247,10 @@ fn images_of_any_size_are_recorded() {
             panic!("{run}");
         };
         assert!(warning.as_str().unwrap().contains(&text), "{warning}");
-        let frames = desk.frames(&format!("{folder}.mp4"));
+        let frames = workdir.frames(&format!("{folder}.mp4"));
         let sizes: Vec<_> = frames.iter().map(Frame::size).collect();
         assert_eq!(sizes, [video; 2]);
-        assert_eq!(desk.json_lines("out.jsonl")[1]["width"], size.0);
+        assert_eq!(workdir.json_lines("out.jsonl")[1]["width"], size.0);
     }
 }
 
@@ -258,39 +258,39 @@ fn images_of_any_size_are_recorded() {
 /// succeed without it.
 #[test]
 fn a_video_that_cannot_begin_leaves_the_others_going() {
-    let desk = Desk::new();
-    std::fs::create_dir(desk.path("out.mp4")).unwrap();
-    let line = desk
+    let workdir = Workdir::new();
+    std::fs::create_dir(workdir.path("out.mp4")).unwrap();
+    let line = workdir
         .complaint("run --input synthetic --max-frames 3 --record out.mp4 --write-json out.jsonl");
     assert_eq!(line.matches("out.mp4").count(), 1, "{line}");
-    assert_eq!(desk.json_lines("out.jsonl").len(), 3);
+    assert_eq!(workdir.json_lines("out.jsonl").len(), 3);
     // Without other outputs, nothing is computed in vain.
-    let alone = desk.complaint("run --input synthetic:live --record out.mp4");
+    let alone = workdir.complaint("run --input synthetic:live --record out.mp4");
     assert!(alone.contains("out.mp4"), "{alone}");
 }
 
 /// Fails when weights that do not fit are loaded, or rejected without naming the difference.
 #[test]
 fn unsuitable_weights_are_named_with_tensor_and_shapes() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let bundled = asset("models/sfm-coco17.safetensors");
     let mut tensors = safetensors::load(&bundled, &Device::Cpu).unwrap();
     let narrow = Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap();
     tensors.insert("head.bias".to_owned(), narrow);
-    safetensors::save(&tensors, desk.path("narrow.safetensors")).unwrap();
+    safetensors::save(&tensors, workdir.path("narrow.safetensors")).unwrap();
     let run = "run --input synthetic --max-frames 1 --weights";
-    let line = desk.complaint(&format!("{run} narrow.safetensors"));
+    let line = workdir.complaint(&format!("{run} narrow.safetensors"));
     for part in ["narrow.safetensors", "head.bias", "[16]", "[17]"] {
         assert!(line.contains(part), "{line}");
     }
     let stranger = HashMap::from([("weight", tensors["head.bias"].clone())]);
-    safetensors::save(&stranger, desk.path("stranger.safetensors")).unwrap();
-    let line = desk.complaint(&format!("{run} stranger.safetensors"));
+    safetensors::save(&stranger, workdir.path("stranger.safetensors")).unwrap();
+    let line = workdir.complaint(&format!("{run} stranger.safetensors"));
     assert!(line.contains("belong to another model"), "{line}");
     let whole = std::fs::read(&bundled).unwrap();
-    desk.write("cut.safetensors", &whole[..whole.len() / 2]);
+    workdir.write("cut.safetensors", &whole[..whole.len() / 2]);
     for name in ["cut.safetensors", "missing.safetensors"] {
-        let line = desk.complaint(&format!("{run} {name}"));
+        let line = workdir.complaint(&format!("{run} {name}"));
         assert!(line.contains(name), "{line}");
     }
 }
@@ -298,12 +298,12 @@ fn unsuitable_weights_are_named_with_tensor_and_shapes() {
 /// Fails when invalid labels crash an evaluation or are not named.
 #[test]
 fn broken_labels_are_named_in_one_line() {
-    let desk = Desk::new();
-    desk.write("cut.json", r#"{"images": ["#);
-    desk.write("lacks.json", r#"{"images": [], "annotations": []}"#);
-    desk.write("list.json", "[]");
+    let workdir = Workdir::new();
+    workdir.write("cut.json", r#"{"images": ["#);
+    workdir.write("lacks.json", r#"{"images": [], "annotations": []}"#);
+    workdir.write("list.json", "[]");
     for name in ["cut.json", "lacks.json", "list.json", "missing.json"] {
-        let line = desk.complaint(&format!("eval --annotations {name} --images . --json"));
+        let line = workdir.complaint(&format!("eval --annotations {name} --images . --json"));
         assert!(line.contains(name), "{line}");
     }
 }
@@ -311,17 +311,17 @@ fn broken_labels_are_named_in_one_line() {
 /// Fails when a device requested by name is silently replaced by another.
 #[test]
 fn an_absent_device_is_an_error() {
-    let desk = Desk::new();
-    let line = desk.complaint("run --input synthetic --max-frames 1 --device cuda:7");
+    let workdir = Workdir::new();
+    let line = workdir.complaint("run --input synthetic --max-frames 1 --device cuda:7");
     assert!(line.contains("cuda:7"), "{line}");
 }
 
 /// Fails when `--help` and `--version` do not print to standard output and exit with 0.
 #[test]
 fn help_and_version_are_not_errors() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for arguments in ["--help", "run --help", "--version"] {
-        let outcome = desk.succeed(arguments);
+        let outcome = workdir.succeed(arguments);
         assert!(!outcome.stdout.is_empty() && outcome.stderr.is_empty());
     }
 }

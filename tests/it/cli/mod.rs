@@ -1,6 +1,6 @@
 //! The command line as scripts see it: exit codes, both output streams, files.
 //!
-//! A [`Desk`] is an empty folder in which the real program runs.
+//! A [`Workdir`] is an empty folder in which the real program runs.
 
 mod attention;
 mod finetune;
@@ -29,9 +29,9 @@ use tempfile::TempDir;
 const POLL: Duration = Duration::from_millis(5);
 
 /// A temporary folder, one per test.
-pub(crate) struct Desk(TempDir);
+pub(crate) struct Workdir(TempDir);
 
-impl Desk {
+impl Workdir {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }

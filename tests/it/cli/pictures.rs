@@ -6,7 +6,7 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 use poselens_engine::source::SourceSpec;
 use serde_json::json;
 
-use super::{Desk, Running, read_all};
+use super::{Running, Workdir, read_all};
 
 /// Returns a frame of the sample clip as an image.
 fn person() -> DynamicImage {
@@ -23,8 +23,8 @@ fn person() -> DynamicImage {
 /// others, results lack the image names, or skipped images are not reported.
 #[test]
 fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
-    let desk = Desk::new();
-    std::fs::create_dir(desk.path("day")).unwrap();
+    let workdir = Workdir::new();
+    std::fs::create_dir(workdir.path("day")).unwrap();
     let person = person();
     for (name, format) in [
         ("1.JPE", ImageFormat::Jpeg),
@@ -32,15 +32,15 @@ fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
         ("4", ImageFormat::Gif),
         ("5.mp4", ImageFormat::Png),
     ] {
-        let path = desk.path("day").join(name);
+        let path = workdir.path("day").join(name);
         person.save_with_format(path, format).unwrap();
     }
-    desk.write("day/2.jpg", "sorry");
-    desk.write("day/notes.txt", "measured in May");
+    workdir.write("day/2.jpg", "sorry");
+    workdir.write("day/notes.txt", "measured in May");
     let run = "run --input day --write-json a.jsonl --write-coco a.json --write-csv a.csv \
                --write-openpose poses";
-    let outcome = desk.succeed(run);
-    let lines = desk.json_lines("a.jsonl");
+    let outcome = workdir.succeed(run);
+    let lines = workdir.json_lines("a.jsonl");
     let named: Vec<_> = lines
         .iter()
         .map(|l| json!([l["frame"], l["file"]]))
@@ -48,17 +48,20 @@ fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
     let wanted = [(0, "1.JPE"), (2, "3.tif"), (3, "4"), (4, "5.mp4")];
     assert_eq!(named, wanted.map(|(id, name)| json!([id, name])));
     for (i, name) in wanted {
-        let coco: serde_json::Value = serde_json::from_str(&desk.read("a.json")).unwrap();
+        let coco: serde_json::Value = serde_json::from_str(&workdir.read("a.json")).unwrap();
         let is_it = |e: &serde_json::Value| e["image_id"] == i && e["file_name"] == name;
         assert!(coco.as_array().unwrap().iter().any(is_it), "{name}: {coco}");
         assert!(
-            desk.read("a.csv")
+            workdir
+                .read("a.csv")
                 .lines()
                 .any(|l| l.ends_with(&format!(",{name}")))
         );
         let stem = name.split('.').next().unwrap();
         assert!(
-            desk.path(&format!("poses/{stem}_keypoints.json")).exists(),
+            workdir
+                .path(&format!("poses/{stem}_keypoints.json"))
+                .exists(),
             "{stem}"
         );
     }
@@ -71,56 +74,56 @@ fn a_folder_keeps_numbers_and_names_and_reports_skipped_images() {
         assert!(said.contains(part), "{said}");
     }
     // The poses of this folder must not be mixed with those of another.
-    let line = desk.complaint(run);
+    let line = workdir.complaint(run);
     assert!(line.contains("--overwrite"), "{line}");
-    let strict = desk.run(&format!("{run} --overwrite --strict"));
+    let strict = workdir.run(&format!("{run} --overwrite --strict"));
     assert_eq!(strict.code, Some(1), "{strict:?}");
     assert!(strict.stderr.contains("--strict"), "{strict:?}");
-    assert_eq!(desk.json_lines("a.jsonl").len(), 4);
+    assert_eq!(workdir.json_lines("a.jsonl").len(), 4);
 }
 
 /// Fails when a truncated image is read without a warning.
 #[test]
 fn a_truncated_image_causes_a_warning() {
-    let desk = Desk::new();
-    person().save(desk.path("whole.jpg")).unwrap();
-    let bytes = std::fs::read(desk.path("whole.jpg")).unwrap();
-    desk.write("cut.jpg", &bytes[..bytes.len() * 2 / 3]);
-    let run = desk.json("run --input cut.jpg --json");
+    let workdir = Workdir::new();
+    person().save(workdir.path("whole.jpg")).unwrap();
+    let bytes = std::fs::read(workdir.path("whole.jpg")).unwrap();
+    workdir.write("cut.jpg", &bytes[..bytes.len() * 2 / 3]);
+    let run = workdir.json("run --input cut.jpg --json");
     let warning = run["warnings"][0].as_str().unwrap();
     assert!(
         warning.contains("cut.jpg") && warning.contains("truncated"),
         "{warning}"
     );
-    assert_eq!(desk.run("run --input cut.jpg --strict").code, Some(1));
-    assert_eq!(desk.run("run --input whole.jpg --strict").code, Some(0));
+    assert_eq!(workdir.run("run --input cut.jpg --strict").code, Some(1));
+    assert_eq!(workdir.run("run --input whole.jpg --strict").code, Some(0));
 }
 
 /// Fails when a list cannot be written to standard output, or is mixed with other lines there.
 #[test]
 fn lists_go_to_standard_output() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let run = "run --input synthetic --max-frames 3";
-    desk.succeed(&format!(
+    workdir.succeed(&format!(
         "{run} --write-json file.jsonl --write-coco file.json"
     ));
-    let printed = desk.succeed(&format!("{run} --write-json -")).stdout;
-    assert_eq!(printed, desk.read("file.jsonl"));
-    let printed = desk.succeed(&format!("{run} --write-coco -")).stdout;
-    assert_eq!(printed, desk.read("file.json"));
-    let names = std::fs::read_dir(desk.path("")).unwrap().count();
+    let printed = workdir.succeed(&format!("{run} --write-json -")).stdout;
+    assert_eq!(printed, workdir.read("file.jsonl"));
+    let printed = workdir.succeed(&format!("{run} --write-coco -")).stdout;
+    assert_eq!(printed, workdir.read("file.json"));
+    let names = std::fs::read_dir(workdir.path("")).unwrap().count();
     assert_eq!(names, 2, "nothing but the two files");
     for both in ["--write-csv - --write-json -", "--json --write-json -"] {
-        let line = desk.misuse(&format!("{run} {both}"));
+        let line = workdir.misuse(&format!("{run} {both}"));
         assert!(line.contains("cannot write to -"), "{line}");
     }
     #[cfg(unix)]
     {
-        let printed = desk
+        let printed = workdir
             .succeed(&format!("{run} --write-json /dev/stdout"))
             .stdout;
-        assert_eq!(printed, desk.read("file.jsonl"));
-        desk.succeed(&format!(
+        assert_eq!(printed, workdir.read("file.jsonl"));
+        workdir.succeed(&format!(
             "{run} --write-json /dev/null --write-coco /dev/null"
         ));
     }
@@ -130,8 +133,8 @@ fn lists_go_to_standard_output() {
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_does_not_fail_the_run() {
-    let desk = Desk::new();
-    let mut command = desk.command("run --input synthetic --max-frames 30 --write-json -");
+    let workdir = Workdir::new();
+    let mut command = workdir.command("run --input synthetic --max-frames 30 --write-json -");
     let piped = std::process::Stdio::piped;
     let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -145,16 +148,16 @@ fn a_closed_pipe_does_not_fail_the_run() {
 #[test]
 fn paths_need_not_be_utf8() {
     use std::os::unix::ffi::OsStrExt;
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let name = OsStr::from_bytes(b"stra\xdfe.png");
     person()
-        .save_with_format(desk.path("").join(name), ImageFormat::Png)
+        .save_with_format(workdir.path("").join(name), ImageFormat::Png)
         .unwrap();
-    let folder = desk.path("").join(OsStr::from_bytes(b"caf\xe9"));
+    let folder = workdir.path("").join(OsStr::from_bytes(b"caf\xe9"));
     std::fs::create_dir(&folder).unwrap();
-    std::fs::copy(desk.path("").join(name), folder.join(name)).unwrap();
+    std::fs::copy(workdir.path("").join(name), folder.join(name)).unwrap();
     for input in [name, OsStr::from_bytes(b"caf\xe9")] {
-        let mut command = desk.command("run --json --write-csv a.csv");
+        let mut command = workdir.command("run --json --write-csv a.csv");
         let mut out = OsString::from("out-");
         out.push(input);
         command
@@ -166,6 +169,6 @@ fn paths_need_not_be_utf8() {
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
         let figures: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
         assert_eq!(figures["frames"], 1);
-        assert!(desk.path("").join(&out).exists());
+        assert!(workdir.path("").join(&out).exists());
     }
 }

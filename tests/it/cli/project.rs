@@ -3,18 +3,18 @@
 use poselens_tests::golden;
 use serde_json::{Value, json};
 
-use super::{Desk, asset};
+use super::{Workdir, asset};
 
 /// Three clips: one of a person, two short ones. The hold-out is never most of the frames.
-fn clips(desk: &Desk) {
-    desk.copy(&asset("clips/sister.mkv"), "sister.mkv");
+fn clips(workdir: &Workdir) {
+    workdir.copy(&asset("clips/sister.mkv"), "sister.mkv");
     for name in ["vfr.mkv", "bframes.mp4"] {
-        desk.copy(&golden(&format!("video/{name}")), name);
+        workdir.copy(&golden(&format!("video/{name}")), name);
     }
 }
 
-fn status(desk: &Desk) -> Value {
-    desk.json("project status p --json")
+fn status(workdir: &Workdir) -> Value {
+    workdir.json("project status p --json")
 }
 
 fn counts(status: &Value) -> [u64; 4] {
@@ -48,19 +48,19 @@ fn labels(names: &[&str]) -> Value {
 /// by the command line, a count is wrong, or a suggestion has no reason.
 #[test]
 fn clips_become_labels() {
-    let desk = Desk::new();
-    clips(&desk);
-    let made = desk.succeed("project new p --clip sister.mkv vfr.mkv bframes.mp4 --copy");
+    let workdir = Workdir::new();
+    clips(&workdir);
+    let made = workdir.succeed("project new p --clip sister.mkv vfr.mkv bframes.mp4 --copy");
     assert!(
         made.stderr.contains("sister (video, 87 frames)"),
         "{}",
         made.stderr
     );
-    assert_eq!(counts(&status(&desk)), [0; 4]);
-    let refused = desk.complaint("project export p --coco out.json");
+    assert_eq!(counts(&status(&workdir)), [0; 4]);
+    let refused = workdir.complaint("project export p --coco out.json");
     assert!(refused.contains("no frame is confirmed"), "{refused}");
 
-    let proposed = desk.json("label --propose p --frames 6 --device cpu --threads 2 --json");
+    let proposed = workdir.json("label --propose p --frames 6 --device cpu --threads 2 --json");
     let frames = proposed["suggested"].as_array().unwrap();
     let held: Vec<_> = frames
         .iter()
@@ -88,7 +88,7 @@ fn clips_become_labels() {
     let is_apart = |w: &[(&str, f64)]| w[0].0 != w[1].0 || w[1].1 - w[0].1 > 0.49;
     assert!(times.windows(2).all(is_apart), "{times:?}");
 
-    let now = status(&desk);
+    let now = status(&workdir);
     let [confirmed, n_proposed, suggested, holdout] = counts(&now);
     assert_eq!((confirmed, suggested), (0, frames.len() as u64));
     assert!(n_proposed > 0 && n_proposed <= suggested);
@@ -97,9 +97,9 @@ fn clips_become_labels() {
         clips.find(|clip| clip["name"] == name).unwrap().clone()
     };
     assert_eq!(holdout, clip(held_clip)["frames"].as_u64().unwrap());
-    let holdout_file = desk.read("p/holdout.toml");
+    let holdout_file = workdir.read("p/holdout.toml");
     // Nothing is suggested twice, and the hold-out stays.
-    let again = desk.run("label --propose p --frames 200 --device cpu --threads 2 --json");
+    let again = workdir.run("label --propose p --frames 200 --device cpu --threads 2 --json");
     if again.code == Some(0) {
         let again: Value = serde_json::from_str(&again.stdout).unwrap();
         let key = |f: &Value| (f["clip"].to_string(), f["frame"].to_string());
@@ -112,15 +112,15 @@ fn clips_become_labels() {
                 .all(|f| !first.contains(&key(f)))
         );
     }
-    assert_eq!(desk.read("p/holdout.toml"), holdout_file);
+    assert_eq!(workdir.read("p/holdout.toml"), holdout_file);
 }
 
 /// Fails when `label` opens a window for a folder that is no project, or takes options that only
 /// belong to proposals.
 #[test]
 fn label_needs_a_project() {
-    let desk = Desk::new();
-    let refused = desk.complaint("label nosuch");
+    let workdir = Workdir::new();
+    let refused = workdir.complaint("label nosuch");
     assert!(refused.contains("not a label project"), "{refused}");
     for arguments in [
         "label",
@@ -128,7 +128,7 @@ fn label_needs_a_project() {
         "label p --frames 3",
         "label p --propose p",
     ] {
-        assert_eq!(desk.run(arguments).code, Some(2), "{arguments}");
+        assert_eq!(workdir.run(arguments).code, Some(2), "{arguments}");
     }
 }
 
@@ -136,9 +136,9 @@ fn label_needs_a_project() {
 /// for, replaced by a second import, or differ after an export; or what is left out is not said.
 #[test]
 fn labels_of_other_tools_come_and_go() {
-    let desk = Desk::new();
-    clips(&desk);
-    desk.succeed("project new p --clip sister.mkv bframes.mp4");
+    let workdir = Workdir::new();
+    clips(&workdir);
+    workdir.succeed("project new p --clip sister.mkv bframes.mp4");
     let names = [
         "sister/000003.png",
         "C:\\data\\sister\\frame_000007.PNG",
@@ -146,8 +146,8 @@ fn labels_of_other_tools_come_and_go() {
         "sister/000900.png",
         "someone/5.png",
     ];
-    desk.write("labels.json", labels(&names).to_string());
-    let imported = desk.json("project import p --coco labels.json --json");
+    workdir.write("labels.json", labels(&names).to_string());
+    let imported = workdir.json("project import p --coco labels.json --json");
     let file = &imported["files"][0];
     assert_eq!(
         (file["frames"].as_u64(), file["people"].as_u64()),
@@ -158,8 +158,8 @@ fn labels_of_other_tools_come_and_go() {
     for part in ["no frame of its clip", "000900", "someone/5.png", "no clip"] {
         assert!(left_out.contains(part), "{left_out}");
     }
-    assert_eq!(counts(&status(&desk)), [0, 3, 0, 0]);
-    let again = desk.json("project import p --coco labels.json --confirm --json");
+    assert_eq!(counts(&status(&workdir)), [0, 3, 0, 0]);
+    let again = workdir.json("project import p --coco labels.json --confirm --json");
     assert_eq!(again["files"][0]["frames"], 0);
     assert!(
         again.to_string().contains("labelled by hand already"),
@@ -167,14 +167,14 @@ fn labels_of_other_tools_come_and_go() {
     );
 
     let two = labels(&["20.png", "30.png"]);
-    desk.write("two.json", two.to_string());
-    desk.succeed("project import p --coco two.json --clip sister --confirm");
-    assert_eq!(counts(&status(&desk)), [2, 3, 0, 0]);
-    let wrong = desk.complaint("project import p --coco two.json --clip sis");
+    workdir.write("two.json", two.to_string());
+    workdir.succeed("project import p --coco two.json --clip sister --confirm");
+    assert_eq!(counts(&status(&workdir)), [2, 3, 0, 0]);
+    let wrong = workdir.complaint("project import p --coco two.json --clip sis");
     assert!(wrong.contains("sister, bframes"), "{wrong}");
 
-    desk.succeed("project export p --coco out.json --dlc out.csv --images pictures");
-    let out: Value = serde_json::from_str(&desk.read("out.json")).unwrap();
+    workdir.succeed("project export p --coco out.json --dlc out.csv --images pictures");
+    let out: Value = serde_json::from_str(&workdir.read("out.json")).unwrap();
     let images = out["images"].as_array().unwrap();
     assert_eq!(images[0]["file_name"], "sister/000020.png");
     assert_eq!((&images[0]["width"], images.len()), (&json!(640), 2));
@@ -183,12 +183,12 @@ fn labels_of_other_tools_come_and_go() {
         numbers.iter().map(|n| n.as_f64().unwrap()).collect()
     };
     assert_eq!(keypoints(&out), keypoints(&two));
-    let picture = image::open(desk.path("pictures/sister/000020.png")).unwrap();
+    let picture = image::open(workdir.path("pictures/sister/000020.png")).unwrap();
     assert_eq!((picture.width(), picture.height()), (640, 480));
-    let check = desk.json("train --check --annotations out.json --images pictures --json");
+    let check = workdir.json("train --check --annotations out.json --images pictures --json");
     assert_eq!(check["learn"]["people"], 2, "{check}");
 
-    let table = desk.read("out.csv");
+    let table = workdir.read("out.csv");
     let rows: Vec<&str> = table.lines().collect();
     assert!(
         rows[1].starts_with("bodyparts,nose,nose,left_eye"),
@@ -200,10 +200,10 @@ fn labels_of_other_tools_come_and_go() {
         "{}",
         rows[3]
     );
-    desk.succeed("project new q --clip sister.mkv bframes.mp4");
-    desk.succeed("project import q --dlc out.csv --confirm");
-    desk.succeed("project export q --coco back.json");
-    let back: Value = serde_json::from_str(&desk.read("back.json")).unwrap();
+    workdir.succeed("project new q --clip sister.mkv bframes.mp4");
+    workdir.succeed("project import q --dlc out.csv --confirm");
+    workdir.succeed("project export q --coco back.json");
+    let back: Value = serde_json::from_str(&workdir.read("back.json")).unwrap();
     assert_eq!(back["images"], out["images"]);
     let without_ids = |file: &Value| {
         let people = file["annotations"].as_array().unwrap().iter();
@@ -218,53 +218,55 @@ fn labels_of_other_tools_come_and_go() {
 /// Fails when our own results are refused as labels, get into other frames, or count as handwork.
 #[test]
 fn results_come_in_as_proposals() {
-    let desk = Desk::new();
-    desk.copy(&asset("clips/sister.mkv"), "sister.mkv");
-    desk.succeed("project new p --clip sister.mkv");
+    let workdir = Workdir::new();
+    workdir.copy(&asset("clips/sister.mkv"), "sister.mkv");
+    workdir.succeed("project new p --clip sister.mkv");
     let keypoints = vec!["12.5,9,0.5"; 17].join(",");
     let entry =
         |id: u32| format!(r#"{{"image_id": {id}, "category_id": 1, "keypoints": [{keypoints}]}}"#);
     let list = [entry(4), entry(4), entry(80), entry(87)].join(",");
-    desk.write("results.json", format!("[{list}]"));
+    workdir.write("results.json", format!("[{list}]"));
     for _ in 0..2 {
         // A second import replaces the first.
-        let said = desk.succeed("project import p --coco results.json").stderr;
+        let said = workdir
+            .succeed("project import p --coco results.json")
+            .stderr;
         assert!(said.contains("3 people in 2 frames"), "{said}");
         assert!(
             said.contains("people in images of no frame of its clip: 1 (frame 87)"),
             "{said}"
         );
-        let now = status(&desk);
+        let now = status(&workdir);
         assert_eq!(
             (counts(&now), &now["proposed_people"]),
             ([0, 2, 0, 0], &json!(3))
         );
     }
     let dlc = "scorer,n,n,n\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n5,1,2,0.5\n";
-    desk.write("dlc.csv", dlc);
-    desk.succeed("project import p --dlc dlc.csv");
-    assert_eq!(counts(&status(&desk)), [0, 3, 0, 0]);
+    workdir.write("dlc.csv", dlc);
+    workdir.succeed("project import p --dlc dlc.csv");
+    assert_eq!(counts(&status(&workdir)), [0, 3, 0, 0]);
 }
 
 /// Fails when clips cannot be added or found again, a missing one is not named, or wrong usage
 /// changes something.
 #[test]
 fn clips_are_added_and_found_again() {
-    let desk = Desk::new();
-    clips(&desk);
-    desk.succeed("project new p --clip sister.mkv");
-    desk.succeed("project add p --clip vfr.mkv");
-    let line = desk.complaint("project add p --clip sister.mkv");
+    let workdir = Workdir::new();
+    clips(&workdir);
+    workdir.succeed("project new p --clip sister.mkv");
+    workdir.succeed("project add p --clip vfr.mkv");
+    let line = workdir.complaint("project add p --clip sister.mkv");
     assert!(line.contains("the clip sister"), "{line}");
-    let line = desk.complaint("project new p --clip bframes.mp4");
+    let line = workdir.complaint("project new p --clip bframes.mp4");
     assert!(line.contains("already"), "{line}");
-    std::fs::create_dir(desk.path("away")).unwrap();
-    std::fs::rename(desk.path("vfr.mkv"), desk.path("away/renamed.mkv")).unwrap();
-    assert!(status(&desk)["notes"].to_string().contains("vfr.mkv"));
-    let line = desk.complaint("project relocate p --clip bframes.mp4");
+    std::fs::create_dir(workdir.path("away")).unwrap();
+    std::fs::rename(workdir.path("vfr.mkv"), workdir.path("away/renamed.mkv")).unwrap();
+    assert!(status(&workdir)["notes"].to_string().contains("vfr.mkv"));
+    let line = workdir.complaint("project relocate p --clip bframes.mp4");
     assert!(line.contains("none of the project's clips"), "{line}");
-    desk.succeed("project relocate p --clip away/renamed.mkv");
-    let now = status(&desk);
+    workdir.succeed("project relocate p --clip away/renamed.mkv");
+    let now = status(&workdir);
     assert_eq!(now["notes"], json!([]));
     assert_eq!(now["clips"][1]["name"], "vfr");
     for (arguments, code) in [
@@ -278,9 +280,9 @@ fn clips_are_added_and_found_again() {
         ("label --propose p --frames 0", 2),
         ("label", 2),
     ] {
-        let outcome = desk.run(arguments);
+        let outcome = workdir.run(arguments);
         assert_eq!(outcome.code, Some(code), "{arguments}: {outcome:?}");
-        assert!(!desk.path("r").exists(), "{arguments}");
+        assert!(!workdir.path("r").exists(), "{arguments}");
         if code == 1 {
             outcome.complaint(arguments);
         }

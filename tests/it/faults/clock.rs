@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use super::has;
-use crate::cli::{Desk, Running};
+use crate::cli::{Running, Workdir};
 
 /// Makes every read of the wall clock return another day, back and forth; other clocks are
 /// unchanged.
@@ -29,18 +29,18 @@ fn a_clock_that_jumps_moves_no_frame() {
     if !has("cc", Command::new("cc").arg("--version")) {
         return;
     }
-    let desk = Desk::new();
-    desk.write("jumping.c", JUMPING);
+    let workdir = Workdir::new();
+    workdir.write("jumping.c", JUMPING);
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-o", "jumping.so", "jumping.c"])
-        .current_dir(desk.path(""))
+        .current_dir(workdir.path(""))
         .status();
     assert!(built.unwrap().success());
     // Control: the clock does jump for programs that read it.
     let mut date = Command::new("date");
     let output = date
         .arg("+%s")
-        .env("LD_PRELOAD", desk.path("jumping.so"))
+        .env("LD_PRELOAD", workdir.path("jumping.so"))
         .output()
         .unwrap();
     let now: i64 = String::from_utf8(output.stdout)
@@ -55,13 +55,17 @@ fn a_clock_that_jumps_moves_no_frame() {
         (now - real.as_secs() as i64).abs() > 80_000,
         "{now}: the clock does not jump"
     );
-    let mut command = desk.command(
+    let mut command = workdir.command(
         "run --input synthetic:live --max-frames 40 --live --record out.mp4 --write-json out.jsonl --json",
     );
-    command.env("LD_PRELOAD", desk.path("jumping.so"));
+    command.env("LD_PRELOAD", workdir.path("jumping.so"));
     let outcome = Running::start(command).wait();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    let times: Vec<f64> = desk.frames("out.mp4").iter().map(|f| f.time_secs).collect();
+    let times: Vec<f64> = workdir
+        .frames("out.mp4")
+        .iter()
+        .map(|f| f.time_secs)
+        .collect();
     assert!(times.windows(2).all(|w| w[0] < w[1]), "{times:?}");
     assert!(*times.last().unwrap() < 600.0, "{times:?}");
     let run: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();

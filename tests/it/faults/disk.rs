@@ -7,7 +7,7 @@ use poselens_engine::project::Project;
 use poselens_tests::labelling;
 
 use super::has;
-use crate::cli::{Desk, Outcome, Running};
+use crate::cli::{Outcome, Running, Workdir};
 use crate::train::draw_people;
 
 /// Creates a namespace in which mounting is allowed.
@@ -25,9 +25,9 @@ fn can_mount() -> bool {
 
 /// Runs the program with a file system of `kib` mounted at the folder `disk`, optionally read-only.
 /// Its files are copied to `left` at the end.
-fn run(desk: &Desk, kib: usize, is_read_only: bool, arguments: &str) -> Outcome {
+fn run(workdir: &Workdir, kib: usize, is_read_only: bool, arguments: &str) -> Outcome {
     for folder in ["disk", "left"] {
-        std::fs::create_dir_all(desk.path(folder)).unwrap();
+        std::fs::create_dir_all(workdir.path(folder)).unwrap();
     }
     let mut script = format!("mount -t tmpfs -o size={kib}k none disk || exit 99\n");
     if is_read_only {
@@ -43,7 +43,7 @@ fn run(desk: &Desk, kib: usize, is_read_only: bool, arguments: &str) -> Outcome 
     command.arg(env!("CARGO_BIN_EXE_poselens-under-test"));
     command
         .args(arguments.split(' '))
-        .current_dir(desk.path(""));
+        .current_dir(workdir.path(""));
     Running::start(command).wait()
 }
 
@@ -67,10 +67,15 @@ fn a_recording_ends_readable_on_a_full_disk() {
     if !can_mount() {
         return;
     }
-    let desk = Desk::new();
-    let outcome = run(&desk, 1_500, false, &format!("{RUN} --record disk/out.mp4"));
+    let workdir = Workdir::new();
+    let outcome = run(
+        &workdir,
+        1_500,
+        false,
+        &format!("{RUN} --record disk/out.mp4"),
+    );
     complaint(&outcome, "out.mp4", FULL);
-    let frames = desk.frames("left/out.mp4");
+    let frames = workdir.frames("left/out.mp4");
     assert!(!frames.is_empty());
     assert!(frames.windows(2).all(|w| w[0].time_secs < w[1].time_secs));
 }
@@ -87,11 +92,11 @@ fn exports_end_readable_on_a_full_disk() {
         ("--write-coco", "out.json"),
         ("--write-openpose", "out"),
     ] {
-        let desk = Desk::new();
-        let outcome = run(&desk, 32, false, &format!("{RUN} {option} disk/{file}"));
+        let workdir = Workdir::new();
+        let outcome = run(&workdir, 32, false, &format!("{RUN} {option} disk/{file}"));
         complaint(&outcome, "disk/out", FULL);
         if file == "out.jsonl" {
-            let text = desk.read("left/out.jsonl");
+            let text = workdir.read("left/out.jsonl");
             let whole = text.matches('\n').count();
             assert!(whole > 0);
             for line in text.lines().take(whole) {
@@ -99,7 +104,7 @@ fn exports_end_readable_on_a_full_disk() {
             }
         }
         // A partial list must not look like a complete one.
-        assert!(!desk.path("left/out.json").exists());
+        assert!(!workdir.path("left/out.json").exists());
     }
 }
 
@@ -116,8 +121,8 @@ fn nothing_begins_on_a_read_only_disk() {
         "--write-coco disk/out.json",
         "--write-openpose disk/out",
     ] {
-        let desk = Desk::new();
-        let outcome = run(&desk, 64, true, &format!("{RUN} {output}"));
+        let workdir = Workdir::new();
+        let outcome = run(&workdir, 64, true, &format!("{RUN} {output}"));
         complaint(&outcome, "disk/out", READ_ONLY);
     }
 }
@@ -132,31 +137,34 @@ fn a_training_without_room_leaves_no_half_files() {
     if !can_mount() {
         return;
     }
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 2);
-    let outcome = run(&desk, 2_000, false, &format!("{TRAIN} --out disk/out"));
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    let outcome = run(&workdir, 2_000, false, &format!("{TRAIN} --out disk/out"));
     complaint(&outcome, "state.safetensors", FULL);
     for name in [
         "state.safetensors",
         "state.safetensors.part",
         "last.safetensors",
     ] {
-        assert!(!desk.path(&format!("left/out/{name}")).exists(), "{name}");
+        assert!(
+            !workdir.path(&format!("left/out/{name}")).exists(),
+            "{name}"
+        );
     }
-    let outcome = run(&desk, 64, true, &format!("{TRAIN} --out disk/out"));
+    let outcome = run(&workdir, 64, true, &format!("{TRAIN} --out disk/out"));
     complaint(&outcome, "disk/out", READ_ONLY);
 }
 
 /// Runs `script` with a file system of `kib` mounted at the folder `disk`; "$0" is the program and
 /// "$1" the one that labels until it is killed.
-fn run_script(desk: &Desk, kib: usize, script: &str) -> Outcome {
-    std::fs::create_dir_all(desk.path("disk")).unwrap();
+fn run_script(workdir: &Workdir, kib: usize, script: &str) -> Outcome {
+    std::fs::create_dir_all(workdir.path("disk")).unwrap();
     let mount = format!("mount -t tmpfs -o size={kib}k none disk || exit 99\n{script}");
     let mut command = Command::new("unshare");
     command.args(UNSHARE).arg(mount);
     command.arg(env!("CARGO_BIN_EXE_poselens-under-test"));
     command.arg(env!("CARGO_BIN_EXE_label-until-killed"));
-    command.current_dir(desk.path(""));
+    command.current_dir(workdir.path(""));
     Running::start(command).wait()
 }
 
@@ -168,24 +176,24 @@ fn a_project_on_a_full_disk_keeps_its_edits() {
         return;
     }
     for kib in [48, 200, 201, 202] {
-        let desk = Desk::new();
-        std::fs::create_dir(desk.path("p")).unwrap();
-        drop(labelling::create(&desk.path("p")).unwrap());
+        let workdir = Workdir::new();
+        std::fs::create_dir(workdir.path("p")).unwrap();
+        drop(labelling::create(&workdir.path("p")).unwrap());
         let script = "cp -r p disk/p; \"$1\" disk/p; code=$?; rm -r p; cp -r disk/p .; exit $code";
-        let outcome = run_script(&desk, kib, script);
+        let outcome = run_script(&workdir, kib, script);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
         assert!(outcome.stderr.contains("disk/p/"), "{outcome:?}");
         assert!(outcome.stderr.contains(FULL), "{outcome:?}");
         let acknowledged: u64 = outcome.stdout.lines().last().unwrap().parse().unwrap();
-        let project = Project::open(&desk.path("p")).unwrap();
+        let project = Project::open(&workdir.path("p")).unwrap();
         let made = project.sequence();
         assert!(
             (acknowledged..=acknowledged + 1).contains(&made),
             "{made}: {outcome:?}"
         );
-        std::fs::create_dir(desk.path("twin")).unwrap();
-        let mut twin = labelling::create(&desk.path("twin")).unwrap();
+        std::fs::create_dir(workdir.path("twin")).unwrap();
+        let mut twin = labelling::create(&workdir.path("twin")).unwrap();
         while twin.sequence() < made {
             labelling::step(&mut twin).unwrap();
         }
@@ -199,31 +207,31 @@ fn a_project_on_a_read_only_disk_is_read() {
     if !can_mount() {
         return;
     }
-    let desk = Desk::new();
-    std::fs::create_dir(desk.path("p")).unwrap();
-    labelling::step(&mut labelling::create(&desk.path("p")).unwrap()).unwrap();
-    desk.write("results.json", "[]");
+    let workdir = Workdir::new();
+    std::fs::create_dir(workdir.path("p")).unwrap();
+    labelling::step(&mut labelling::create(&workdir.path("p")).unwrap()).unwrap();
+    workdir.write("results.json", "[]");
     let remount = "cp -r p disk/p; mount -o remount,ro disk || exit 99\n";
     let read = run_script(
-        &desk,
+        &workdir,
         100,
         &format!("{remount}\"$0\" project status disk/p"),
     );
     assert_eq!(read.code, Some(0), "{read:?}");
     assert!(read.stdout.contains("1 proposed"), "{read:?}");
     let import = "\"$0\" project import disk/p --coco results.json";
-    let written = run_script(&desk, 100, &format!("{remount}{import}"));
+    let written = run_script(&workdir, 100, &format!("{remount}{import}"));
     complaint(&written, "disk/p", READ_ONLY);
 }
 
 /// Fails when unwritable standard output counts as success, or gives more than one error line.
 #[test]
 fn a_document_that_cannot_be_printed_is_a_failure() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let mut command = Command::new("sh");
     let script = "\"$0\" models --json > /dev/full";
     command.args(["-c", script, env!("CARGO_BIN_EXE_poselens-under-test")]);
-    command.current_dir(desk.path(""));
+    command.current_dir(workdir.path(""));
     let outcome = Running::start(command).wait();
     complaint(&outcome, "", FULL);
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::has;
 use super::network::{can_trace, sockets};
-use crate::cli::{Desk, Running};
+use crate::cli::{Running, Workdir};
 
 /// A virtual display.
 struct Display {
@@ -48,13 +48,13 @@ impl Display {
     }
 
     /// Returns a command of the program with its own home folder on this display.
-    fn window(&self, desk: &Desk, arguments: &str) -> Command {
-        let mut command = desk.command(arguments);
+    fn window(&self, workdir: &Workdir, arguments: &str) -> Command {
+        let mut command = workdir.command(arguments);
         command
             .env("DISPLAY", &self.number)
-            .env("HOME", desk.path(""));
+            .env("HOME", workdir.path(""));
         for name in ["CONFIG", "DATA", "STATE", "CACHE"] {
-            command.env(format!("XDG_{name}_HOME"), desk.path(name));
+            command.env(format!("XDG_{name}_HOME"), workdir.path(name));
         }
         command.env("WAYLAND_DISPLAY", "");
         command
@@ -77,9 +77,9 @@ impl Drop for Display {
     }
 }
 
-/// Returns the manifest of the only recording in the desk's home folder.
-fn manifest(desk: &Desk) -> Option<String> {
-    let videos = std::fs::read_dir(desk.path("PoseLens")).ok()?;
+/// Returns the manifest of the only recording in the workdir's home folder.
+fn manifest(workdir: &Workdir) -> Option<String> {
+    let videos = std::fs::read_dir(workdir.path("PoseLens")).ok()?;
     let folder = videos.flatten().next()?.path();
     std::fs::read_to_string(folder.join("session.toml")).ok()
 }
@@ -92,8 +92,8 @@ fn the_window_closes_its_recording_when_asked_to_end() {
         return;
     };
     for name in ["TERM", "INT"] {
-        let desk = Desk::new();
-        let mut running = Running::start(display.window(&desk, "gui --input synthetic:live"));
+        let workdir = Workdir::new();
+        let mut running = Running::start(display.window(&workdir, "gui --input synthetic:live"));
         running.until("window", || {
             display.xdotool(&["search", "--onlyvisible", "--name", "PoseLens"])
         });
@@ -103,20 +103,20 @@ fn the_window_closes_its_recording_when_asked_to_end() {
             // A second key press too early would end the recording.
             (0..150).any(|_| {
                 std::thread::sleep(std::time::Duration::from_millis(200));
-                manifest(&desk).is_some()
+                manifest(&workdir).is_some()
             })
         });
-        assert!(manifest(&desk).unwrap().contains("is_finished = false"));
+        assert!(manifest(&workdir).unwrap().contains("is_finished = false"));
         running.signal(name);
         let outcome = running.wait();
         assert_eq!(outcome.code, Some(0), "{name}: {}", outcome.stderr);
-        let manifest = manifest(&desk).unwrap();
+        let manifest = manifest(&workdir).unwrap();
         assert!(
             manifest.contains("is_finished = true"),
             "{name}: {manifest}"
         );
         assert!(
-            desk.path("CONFIG/poselens/settings.toml").exists(),
+            workdir.path("CONFIG/poselens/settings.toml").exists(),
             "{name}"
         );
     }
@@ -131,8 +131,8 @@ fn the_window_opens_no_socket() {
     if !can_trace() {
         return;
     }
-    let desk = Desk::new();
-    let window = display.window(&desk, "gui --input synthetic:live");
+    let workdir = Workdir::new();
+    let window = display.window(&workdir, "gui --input synthetic:live");
     let mut ended = Command::new("sh");
     ended.args([
         "-c",
@@ -143,6 +143,6 @@ fn the_window_opens_no_socket() {
     for (name, value) in window.get_envs() {
         ended.env(name, value.unwrap_or_default());
     }
-    let found = sockets(&desk, &ended);
+    let found = sockets(&workdir, &ended);
     assert!(found.is_empty(), "{found:?}");
 }

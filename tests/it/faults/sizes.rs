@@ -1,6 +1,6 @@
 //! Images of every size, from empty to the largest.
 
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 /// Returns a PNG of a single grey level, which compresses to almost nothing.
 fn png(width: u32, height: u32) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// accepted, or allocates the declared size.
 #[test]
 fn pictures_that_cannot_be_are_named_in_one_line() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for (i, [w, h]) in [
         [0, 0],
         [0, 5],
@@ -47,8 +47,8 @@ fn pictures_that_cannot_be_are_named_in_one_line() {
     .enumerate()
     {
         let name = format!("{i}.png");
-        desk.write(&name, declaring(w, h));
-        let complaint = desk.complaint(&format!("run --input {name} --write-json out.jsonl"));
+        workdir.write(&name, declaring(w, h));
+        let complaint = workdir.complaint(&format!("run --input {name} --write-json out.jsonl"));
         assert!(complaint.contains(&name), "{w}x{h}: {complaint}");
     }
 }
@@ -57,11 +57,11 @@ fn pictures_that_cannot_be_are_named_in_one_line() {
 /// exports.
 #[test]
 fn pictures_of_extreme_shapes_are_read() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for [w, h] in [[1, 1], [1, 16_384], [16_384, 1], [2, 3]] {
-        desk.write("a.png", png(w, h));
-        desk.succeed("run --input a.png --write-json out.jsonl --write-csv out.csv");
-        let lines = desk.json_lines("out.jsonl");
+        workdir.write("a.png", png(w, h));
+        workdir.succeed("run --input a.png --write-json out.jsonl --write-csv out.csv");
+        let lines = workdir.json_lines("out.jsonl");
         assert_eq!((lines.len(), &lines[0]["width"]), (1, &w.into()));
     }
 }
@@ -71,8 +71,8 @@ fn pictures_of_extreme_shapes_are_read() {
 #[test]
 #[ignore = "takes 3 GB of memory"]
 fn the_largest_picture_is_read() {
-    let desk = Desk::new();
-    desk.write("a.png", png(16_384, 16_384));
-    desk.succeed("run --input a.png --write-json out.jsonl");
-    assert_eq!(desk.json_lines("out.jsonl")[0]["height"], 16_384);
+    let workdir = Workdir::new();
+    workdir.write("a.png", png(16_384, 16_384));
+    workdir.succeed("run --input a.png --write-json out.jsonl");
+    assert_eq!(workdir.json_lines("out.jsonl")[0]["height"], 16_384);
 }

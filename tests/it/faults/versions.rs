@@ -4,28 +4,28 @@ use std::fs;
 
 use poselens_engine::pipeline::session::Manifest;
 
-use crate::cli::Desk;
+use crate::cli::Workdir;
 use crate::train::draw_people;
 
 /// Fails when unknown options of a newer version are silently ignored instead of being named.
 #[test]
 fn options_of_a_newer_version_are_named() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 1);
-    desk.write("newer.toml", "epochs = 1\nhologram = true\n");
-    let outcome = desk.run("train --config newer.toml --annotations people.json --out out");
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 1);
+    workdir.write("newer.toml", "epochs = 1\nhologram = true\n");
+    let outcome = workdir.run("train --config newer.toml --annotations people.json --out out");
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
     assert!(outcome.stderr.contains("hologram"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("newer.toml"), "{}", outcome.stderr);
-    assert!(!desk.path("out").exists());
+    assert!(!workdir.path("out").exists());
 }
 
 /// Fails when a recording of a newer version cannot be opened.
 #[test]
 fn the_recording_of_a_newer_version_is_read() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let text = String::from_utf8(poselens_tests::fuzz::seeds::recording().remove(0)).unwrap();
     let newer = format!("hologram = 3\n{text}");
-    fs::write(desk.path("session.toml"), newer).unwrap();
-    assert!(Manifest::read(&desk.path("")).unwrap().is_finished);
+    fs::write(workdir.path("session.toml"), newer).unwrap();
+    assert!(Manifest::read(&workdir.path("")).unwrap().is_finished);
 }

@@ -3,37 +3,41 @@
 use serde_json::Value;
 
 use super::draw_people;
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 /// Fails when training images that are also held out under another name are accepted, a check
 /// trains or writes anything, or its JSON contains less than its text.
 #[test]
 fn data_can_be_checked_without_training() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for folder in ["here", "there"] {
-        std::fs::create_dir(desk.path(folder)).unwrap();
+        std::fs::create_dir(workdir.path(folder)).unwrap();
     }
-    draw_people(&desk.path("here"), 3);
-    draw_people(&desk.path("there"), 2);
-    std::fs::rename(desk.path("there/1.png"), desk.path("there/other.png")).unwrap();
-    let renamed = desk.read("there/people.json").replace("1.png", "other.png");
-    desk.write("there/people.json", renamed);
+    draw_people(&workdir.path("here"), 3);
+    draw_people(&workdir.path("there"), 2);
+    std::fs::rename(workdir.path("there/1.png"), workdir.path("there/other.png")).unwrap();
+    let renamed = workdir
+        .read("there/people.json")
+        .replace("1.png", "other.png");
+    workdir.write("there/people.json", renamed);
     let options = "--annotations here/people.json --val-annotations there/people.json --check";
 
-    let report = desk.json(&format!("train {options} --json"));
+    let report = workdir.json(&format!("train {options} --json"));
     assert_eq!(report["learn"]["people"], 3);
     assert_eq!(report["shared"], 2);
     assert_eq!(report["obstacle"], Value::Null);
-    let text = desk.succeed(&format!("train {options} --out never")).stdout;
+    let text = workdir
+        .succeed(&format!("train {options} --out never"))
+        .stdout;
     assert!(text.contains("training: 3 people"), "{text}");
     let twin = text.lines().find(|line| line.contains("other.png"));
     assert!(twin.is_some_and(|line| line.contains("1.png")), "{text}");
-    assert!(!desk.path("never").exists());
+    assert!(!workdir.path("never").exists());
 
     for i in 0..3 {
-        std::fs::remove_file(desk.path(&format!("here/{i}.png"))).unwrap();
+        std::fs::remove_file(workdir.path(&format!("here/{i}.png"))).unwrap();
     }
-    let outcome = desk.run(&format!("train {options} --json"));
+    let outcome = workdir.run(&format!("train {options} --json"));
     assert_eq!(outcome.code, Some(1));
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["learn"]["findings"].as_array().unwrap().len(), 3);
@@ -45,23 +49,23 @@ fn data_can_be_checked_without_training() {
 /// reported.
 #[test]
 fn every_set_of_a_training_is_checked() {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     for folder in ["first", "second", "held"] {
-        std::fs::create_dir(desk.path(folder)).unwrap();
+        std::fs::create_dir(workdir.path(folder)).unwrap();
     }
-    draw_people(&desk.path("first"), 1);
-    draw_people(&desk.path("second"), 3);
-    draw_people(&desk.path("held"), 3);
+    draw_people(&workdir.path("first"), 1);
+    draw_people(&workdir.path("second"), 3);
+    draw_people(&workdir.path("held"), 3);
     // Of the three held-out images only the last is kept, which only the second data set contains.
-    let mut held: Value = serde_json::from_str(&desk.read("held/people.json")).unwrap();
+    let mut held: Value = serde_json::from_str(&workdir.read("held/people.json")).unwrap();
     for list in ["images", "annotations"] {
         let list = held[list].as_array_mut().unwrap();
         list.drain(..2);
     }
-    desk.write("held/people.json", held.to_string());
+    workdir.write("held/people.json", held.to_string());
     let options = "--annotations first/people.json --annotations second/people.json \
                    --val-annotations held/people.json --check";
-    let report = desk.json(&format!("train {options} --json"));
+    let report = workdir.json(&format!("train {options} --json"));
     assert_eq!(report["learn"]["people"], 1);
     assert_eq!(report["more"][0]["people"], 3, "{report}");
     assert_eq!(report["more"][0]["annotations"], "second/people.json");
@@ -69,8 +73,8 @@ fn every_set_of_a_training_is_checked() {
     let twins = report["more"][0]["findings"].to_string();
     assert!(twins.contains("of another set"), "{twins}");
 
-    std::fs::write(desk.path("second/people.json"), "[]").unwrap();
-    let outcome = desk.run(&format!("train {options}"));
+    std::fs::write(workdir.path("second/people.json"), "[]").unwrap();
+    let outcome = workdir.run(&format!("train {options}"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     for words in ["training, first/people.json: 1 person", "total: "] {
         assert!(outcome.stdout.contains(words), "{outcome:?}");

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::people::{draw_groups, draw_people};
 use super::{HARDWARE, run};
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 /// Hyperparameters with which a network overfits from random initialisation.
 struct OverfitCase {
@@ -79,22 +79,22 @@ const CASES: &[OverfitCase] = &[
 /// is wrong, running statistics are not updated, or the saved weights are not the trained ones.
 #[test]
 fn a_few_people_are_overfitted() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 8);
-    let trainer = overfitted(&desk, "sfm", DataConfig::new(labels, None));
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 8);
+    let trainer = overfitted(&workdir, "sfm", DataConfig::new(labels, None));
     let history = trainer.history();
     assert!(history[0].pck < Some(0.3), "{history:?}");
     let last = &history[history.len() - 1];
     assert!(last.loss < history[1].loss, "{history:?}");
     assert_eq!(last.gates.len(), 4, "{history:?}");
     // `eval` gives the same result with the card next to the weights, including the input size.
-    let eval = desk.json(
+    let eval = workdir.json(
         "eval --annotations people.json --images . --weights out/best.safetensors --json \
          --threads 2 --device cpu",
     );
     let best = trainer.best().unwrap();
     assert!((eval["pck"]["mean"].as_f64().unwrap() - best.score).abs() < 1e-9);
-    let log = desk.read("out/log.csv");
+    let log = workdir.read("out/log.csv");
     assert_eq!(log.lines().count(), history.len() + 1, "{log}");
 }
 
@@ -159,16 +159,16 @@ others! {
 
 /// Overfits `model` on eight people: the given ones, else drawn ones.
 fn learns(model: &str) {
-    let desk = Desk::new();
+    let workdir = Workdir::new();
     let spec = MODELS.iter().find(|spec| spec.name == model).unwrap();
     let data = match std::env::var_os("POSELENS_PEOPLE") {
-        Some(labels) => given_people(Path::new(&labels), &desk.path("people.json")),
+        Some(labels) => given_people(Path::new(&labels), &workdir.path("people.json")),
         None if spec.approach == Approach::BottomUp => {
-            DataConfig::new(draw_groups(&desk.path(""), 8, 2), None)
+            DataConfig::new(draw_groups(&workdir.path(""), 8, 2), None)
         }
-        None => DataConfig::new(draw_people(&desk.path(""), 8), None),
+        None => DataConfig::new(draw_people(&workdir.path(""), 8), None),
     };
-    overfitted(&desk, model, data);
+    overfitted(&workdir, model, data);
 }
 
 /// Writes the first eight people of `labels` that are alone in their image to `file`.
@@ -197,13 +197,13 @@ fn given_people(labels: &Path, file: &Path) -> DataConfig {
 
 /// Trains `model` from scratch until it predicts 95 % of these people's joints correctly; fails
 /// after the maximum number of epochs.
-fn overfitted(desk: &Desk, model: &str, data: DataConfig) -> Trainer {
+fn overfitted(workdir: &Workdir, model: &str, data: DataConfig) -> Trainer {
     let case = CASES.iter().find(|case| case.model == model).unwrap();
     let config = TrainConfig {
         model: model.to_owned(),
         ..overfit(case, data)
     };
-    let mut trainer = Trainer::begin(config, &desk.path("out"), HARDWARE).unwrap();
+    let mut trainer = Trainer::begin(config, &workdir.path("out"), HARDWARE).unwrap();
     let pck = |trainer: &Trainer| trainer.history().last().and_then(|r| r.pck);
     while trainer.epochs() < case.epochs && pck(&trainer) <= Some(0.95) {
         run(&mut trainer, Some(1)).unwrap();

@@ -12,7 +12,7 @@ use poselens_engine::train::{
 };
 
 use super::{HARDWARE, assert_same, draw_people, run, tensors};
-use crate::cli::Desk;
+use crate::cli::Workdir;
 
 /// Two epochs of two steps from scratch, with nothing frozen.
 fn short(model: &str, labels: &Path) -> TrainConfig {
@@ -59,11 +59,12 @@ fn figures(trainer: &Trainer) -> Vec<String> {
 /// stopped within an epoch.
 #[test]
 fn other_networks_resume_exactly() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 4);
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 4);
     for model in ["tp-r-a3s", "mca-2-slim"] {
         let mut config = short(model, &labels);
-        let [whole, parts] = ["whole", "parts"].map(|name| desk.path(&format!("{model}-{name}")));
+        let [whole, parts] =
+            ["whole", "parts"].map(|name| workdir.path(&format!("{model}-{name}")));
         let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
         assert_eq!(run(&mut trainer, None).unwrap(), StopReason::Finished);
         let wanted = figures(&trainer);
@@ -89,13 +90,13 @@ fn other_networks_resume_exactly() {
 /// never repeated, or changes the training.
 #[test]
 fn a_stopped_validation_is_repeated() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 4);
-    let others = desk.path("others");
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 4);
+    let others = workdir.path("others");
     std::fs::create_dir(&others).unwrap();
     let mut config = short("sfm", &labels);
     config.validation = Some(DataConfig::new(draw_people(&others, 24), None));
-    let [whole, parts] = ["whole", "parts"].map(|name| desk.path(name));
+    let [whole, parts] = ["whole", "parts"].map(|name| workdir.path(name));
     let mut trainer = Trainer::begin(config.clone(), &whole, HARDWARE).unwrap();
     run(&mut trainer, None).unwrap();
     let wanted = figures(&trainer);
@@ -128,13 +129,13 @@ fn a_stopped_validation_is_repeated() {
 /// same labels at another path.
 #[test]
 fn changed_labels_are_refused() {
-    let desk = Desk::new();
-    let labels = draw_people(&desk.path(""), 4);
-    let held_out = desk.path("held-out.json");
+    let workdir = Workdir::new();
+    let labels = draw_people(&workdir.path(""), 4);
+    let held_out = workdir.path("held-out.json");
     std::fs::copy(&labels, &held_out).unwrap();
     let mut config = short("sfm", &labels);
-    config.validation = Some(DataConfig::new(held_out.clone(), Some(desk.path(""))));
-    let out = desk.path("out");
+    config.validation = Some(DataConfig::new(held_out.clone(), Some(workdir.path(""))));
+    let out = workdir.path("out");
     let mut trainer = Trainer::begin(config, &out, HARDWARE).unwrap();
     run(&mut trainer, Some(1)).unwrap();
     drop(trainer);
@@ -152,12 +153,12 @@ fn changed_labels_are_refused() {
         resume().unwrap();
     }
     // The same labels at another path.
-    let moved = desk.path("moved.json");
+    let moved = workdir.path("moved.json");
     std::fs::rename(&labels, &moved).unwrap();
     let changes = ResumeOptions {
         data: vec![RelocatedData {
             annotations: moved.clone(),
-            images: Some(desk.path("")),
+            images: Some(workdir.path("")),
         }],
         ..ResumeOptions::default()
     };
@@ -185,10 +186,10 @@ fn changed_labels_are_refused() {
 /// Fails when unreadable images are reported only by a warning, or counted twice.
 #[test]
 fn broken_images_are_counted() {
-    let desk = Desk::new();
-    draw_people(&desk.path(""), 4);
-    desk.write("2.png", "not an image");
-    let begun = desk.json(
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 4);
+    workdir.write("2.png", "not an image");
+    let begun = workdir.json(
         "train --annotations people.json --out out --epochs 1 --batch-size 1 --input-size 64 \
          --device cpu --threads 2 --json",
     );
@@ -197,12 +198,12 @@ fn broken_images_are_counted() {
     assert_eq!(begun["broken_pictures"], 1);
     let first = begun["first_broken"].as_str().unwrap();
     assert!(first.contains("2.png"), "{first}");
-    let outcome = desk.succeed("train --resume --out out --epochs 3 --device cpu --threads 2");
+    let outcome = workdir.succeed("train --resume --out out --epochs 3 --device cpu --threads 2");
     let closing = "1 image could not be used; the first: ";
     assert!(outcome.stdout.contains(closing), "{outcome:?}");
     let line = outcome.stderr.lines().find(|l| l.starts_with("epoch 3:"));
     assert!(line.unwrap().contains("1 image could not be used"));
-    let log = desk.read("out/log.csv");
+    let log = workdir.read("out/log.csv");
     let mut lines = log.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let column = lines
         .next()
@@ -218,11 +219,11 @@ fn broken_images_are_counted() {
 /// Fails when resuming in a mistyped folder creates it.
 #[test]
 fn a_mistyped_folder_is_not_created() {
-    let desk = Desk::new();
-    let message = desk.complaint("train --resume --out typo");
+    let workdir = Workdir::new();
+    let message = workdir.complaint("train --resume --out typo");
     assert!(
         message.contains("typo") && message.contains("no training"),
         "{message}"
     );
-    assert!(!desk.path("typo").exists());
+    assert!(!workdir.path("typo").exists());
 }
