@@ -103,3 +103,17 @@ fn a_frame_of_inspect_joins_the_project() {
     window.click("Label");
     window.until_frame(4);
 }
+
+/// Fails when a project cannot be labelled because the version in use is damaged or was deleted, or
+/// that is not said.
+#[test]
+fn a_project_opens_without_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = super::project(folder.path());
+    std::fs::create_dir(place.join("versions")).unwrap();
+    let current = place.join("versions/current.toml");
+    std::fs::write(&current, "version = 1\ncurrent = 7\n").unwrap();
+    let mut window = Window::with(builder(), folder, Some(place));
+    window.until_says("the bundled weights are used");
+    window.until(|app| app.label().frame().is_some());
+}

@@ -8,14 +8,14 @@ use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::project::{FrameKey, Joint, PersonQuery, find_person};
 
 use crate::gui::views::label::model::{Loaded, Model};
-use crate::gui::views::label::thread::{FoundPerson, NewPerson, Numbered, Request};
+use crate::gui::views::label::thread::{Answering, NewPerson, Numbered, Request, answer};
 
 /// A running search for a person. Its result is a request to the thread that owns the project.
 pub(super) struct Adding {
     pub at: FrameKey,
-    /// Joints of the person if the model finds nobody.
+    /// Joints of the person if the model finds none.
     pub template: Vec<Joint>,
-    worker: Option<Worker>,
+    _worker: Answering,
 }
 
 impl Adding {
@@ -45,33 +45,18 @@ impl Adding {
                 None => Loaded::new(&model)?,
             };
             let found = find_person(&mut *loaded.infer, &frame, &query)?;
-            answer(&requests, &folder, Ok((found, loaded)));
+            let found = Ok((found, loaded));
+            answer(&requests, Request::PersonFound { folder, found });
             Ok(())
         };
         let worker = Worker::spawn("new person", StopFlag::new(), look, move |error| {
-            answer(&failed, &failed_in, Err(error));
+            let (folder, found) = (failed_in, Err(error));
+            answer(&failed, Request::PersonFound { folder, found });
         })?;
         Ok(Self {
             at,
             template,
-            worker: Some(worker),
+            _worker: Answering::new(worker),
         })
     }
-}
-
-impl Drop for Adding {
-    fn drop(&mut self) {
-        // Joining could wait for a thread that waits for this one to take its result.
-        if let Some(worker) = self.worker.take() {
-            worker.detach();
-        }
-    }
-}
-
-fn answer(requests: &Sender<Numbered>, folder: &Path, found: FoundPerson) {
-    let folder = folder.to_owned();
-    let request = Request::PersonFound { folder, found };
-    let number = 0;
-    // The project was closed meanwhile.
-    let _ = requests.send(Numbered { number, request });
 }

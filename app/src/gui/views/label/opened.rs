@@ -282,6 +282,7 @@ fn info(project: &Project) -> Result<Arc<ProjectInfo>> {
         folder: std::path::absolute(folder).map_err(Error::io("open", folder))?,
         file: contents.file().clone(),
         skeleton: contents.labels().skeleton(),
-        version: Version::current(folder)?,
+        // Why it cannot be used was said when the project was opened.
+        version: Version::current(folder).ok().flatten(),
     }))
 }

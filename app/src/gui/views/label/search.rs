@@ -1,7 +1,6 @@
 //! A search for frames worth labelling, on its own thread.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use poselens_engine::{Error, Result};
 
 use crate::gui::views::label::model::Model;
 use crate::gui::views::label::published::SearchProgress;
-use crate::gui::views::label::thread::{Found, Numbered, Request};
+use crate::gui::views::label::thread::{Answering, Found, Numbered, Request, answer};
 use crate::gui::waker::Waker;
 
 /// Time after which the first choice is made among the frames examined so far.
@@ -31,7 +30,7 @@ fn n_for_first(n: usize) -> usize {
 pub(super) struct Search {
     progress: Arc<SearchProgress>,
     stop: StopFlag,
-    worker: Option<Worker>,
+    _worker: Answering,
     /// The first choice, once it is part of the project.
     pub first: Option<Proposed>,
     /// Frames that were shown since then.
@@ -76,21 +75,25 @@ impl Search {
                 let is_enough = n_examined >= n_for_first(n) && begin.elapsed() >= first_after;
                 if !has_first && !is_done && is_enough {
                     has_first = true;
-                    answer(&requests, &searched, Found::First(examination.clone()));
+                    let found = Found::First(examination.clone());
+                    let folder = searched.clone();
+                    answer(&requests, Request::Suggested { folder, found });
                 }
                 Ok(())
             });
-            answer(&requests, &searched, Found::All(found));
+            let (folder, found) = (searched, Found::All(found));
+            answer(&requests, Request::Suggested { folder, found });
             Ok(())
         };
         let stop = StopFlag::new();
         let worker = Worker::spawn("suggestions", stop.clone(), search, move |error| {
-            answer(&failed, &folder, Found::All(Err(error)));
+            let found = Found::All(Err(error));
+            answer(&failed, Request::Suggested { folder, found });
         })?;
         Ok(Self {
             progress,
             stop,
-            worker: Some(worker),
+            _worker: Answering::new(worker),
             first: None,
             seen: HashSet::new(),
         })
@@ -104,21 +107,4 @@ impl Search {
     pub(super) fn progress(&self) -> Arc<SearchProgress> {
         Arc::clone(&self.progress)
     }
-}
-
-impl Drop for Search {
-    fn drop(&mut self) {
-        // Joining could wait for a thread that waits for this one to take its result.
-        if let Some(worker) = self.worker.take() {
-            worker.detach();
-        }
-    }
-}
-
-fn answer(requests: &Sender<Numbered>, folder: &Path, found: Found) {
-    let folder = folder.to_owned();
-    let request = Request::Suggested { folder, found };
-    let number = 0;
-    // The project was closed meanwhile.
-    let _ = requests.send(Numbered { number, request });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use poselens_engine::finetune::FinetuneOptions;
-use poselens_engine::project::{FrameKey, NewProject, PROJECT, Project};
+use poselens_engine::project::{FrameKey, NewProject, PROJECT, Project, Version};
 use poselens_engine::{Error, Result};
 
 use crate::gui::state::label::Listed;
@@ -206,6 +206,10 @@ impl Session {
         let remarks = project.contents().remarks().join("; ");
         if !remarks.is_empty() {
             self.outbox.say(Level::Warning, remarks);
+        }
+        if let Err(error) = Version::current(project.contents().folder()) {
+            let text = format!("{error}; the bundled weights are used");
+            self.outbox.say(Level::Warning, text);
         }
         let open = Open::new(project, self.listed)?;
         let gone: Vec<&str> = open.missing().map(|clip| clip.name.as_str()).collect();

@@ -136,7 +136,7 @@ pub(super) struct NewPerson {
     /// The image of the frame.
     pub frame: Frame,
     pub point: Point,
-    /// Joints of the person if the model finds nobody.
+    /// Joints of the person if the model finds none.
     pub template: Vec<Joint>,
 }
 
@@ -147,6 +147,31 @@ pub(super) type FoundPerson = Result<(Option<Vec<Joint>>, Loaded)>;
 pub(super) struct Numbered {
     pub number: u64,
     pub request: Request,
+}
+
+/// Sends the result of another thread to the one that owns the project.
+pub(super) fn answer(requests: &Sender<Numbered>, request: Request) {
+    let number = 0;
+    // The project was closed meanwhile.
+    let _ = requests.send(Numbered { number, request });
+}
+
+/// A thread that sends its result with [`answer`]. Dropping it does not join: it may be waiting for
+/// the dropping thread to take the result.
+pub(super) struct Answering(Option<Worker>);
+
+impl Answering {
+    pub(super) const fn new(worker: Worker) -> Self {
+        Self(Some(worker))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0.take() {
+            worker.detach();
+        }
+    }
 }
 
 /// Where the thread leaves its news.

@@ -1,24 +1,23 @@
 //! A comparison of the labels with a model's predictions, on its own thread.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::project::Contents;
-use poselens_engine::project::check::{Finding, far_from_model};
+use poselens_engine::project::check::far_from_model;
 use poselens_engine::{Error, Result};
 
 use crate::gui::views::label::model::Model;
 use crate::gui::views::label::published::SearchProgress;
-use crate::gui::views::label::thread::{Numbered, Request};
+use crate::gui::views::label::thread::{Answering, Numbered, Request, answer};
 use crate::gui::waker::Waker;
 
 /// A running comparison. Its result is a request to the thread that owns the project.
 pub struct Comparing {
     progress: Arc<SearchProgress>,
     stop: StopFlag,
-    worker: Option<Worker>,
+    _worker: Answering,
 }
 
 impl Comparing {
@@ -46,17 +45,19 @@ impl Comparing {
                 }
                 Ok(())
             });
-            answer(&requests, compared, found);
+            let folder = compared;
+            answer(&requests, Request::Compared { folder, found });
             Ok(())
         };
         let stop = StopFlag::new();
         let worker = Worker::spawn("label comparison", stop.clone(), compare, move |error| {
-            answer(&failed, folder, Err(error));
+            let found = Err(error);
+            answer(&failed, Request::Compared { folder, found });
         })?;
         Ok(Self {
             progress,
             stop,
-            worker: Some(worker),
+            _worker: Answering::new(worker),
         })
     }
 
@@ -69,20 +70,4 @@ impl Comparing {
     pub fn progress(&self) -> Arc<SearchProgress> {
         Arc::clone(&self.progress)
     }
-}
-
-impl Drop for Comparing {
-    fn drop(&mut self) {
-        // Joining could wait for a thread that waits for this one to take its result.
-        if let Some(worker) = self.worker.take() {
-            worker.detach();
-        }
-    }
-}
-
-fn answer(requests: &Sender<Numbered>, folder: PathBuf, found: Result<Vec<Finding>>) {
-    let request = Request::Compared { folder, found };
-    let number = 0;
-    // The project was closed meanwhile.
-    let _ = requests.send(Numbered { number, request });
 }

@@ -79,7 +79,14 @@ impl Label {
                 (Level::Info, text.to_owned())
             }
             _ => {
-                let text = "The training was stopped; Continue resumes it";
+                let progress = self.finetune.progress.as_ref();
+                // The state is first saved together with the first metrics.
+                let has_state = progress.is_some_and(|progress| !progress.history.is_empty());
+                let text = if has_state {
+                    "The training was stopped; Continue resumes it"
+                } else {
+                    "The training was stopped before its first metrics were saved"
+                };
                 (Level::Info, text.to_owned())
             }
         };
