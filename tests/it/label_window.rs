@@ -230,6 +230,39 @@ fn a_dragged_joint_is_a_preview_until_it_is_saved() {
     assert!(shown.distance(to) < 1.5);
 }
 
+/// Fails when a drag that lies between two frames of a slowly drawn window is lost, grabs what is
+/// under the pointer at its end, or stops where the frame before its end was drawn.
+#[test]
+fn a_drag_between_two_frames_moves_the_joint() {
+    let mut window = Window::open();
+    let way = egui::vec2(60.0, -40.0);
+    let button = |pos, pressed| egui::Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    for (is_one_frame, state) in [(true, "proposed"), (false, "touched")] {
+        let wrist = window.joint(&format!("Left wrist of person 1: {state}"));
+        window.harness.hover_at(wrist);
+        window.harness.step();
+        // Events that are queued one by one are seen in one frame each.
+        let mut events = vec![button(wrist, true)];
+        if !is_one_frame {
+            window.harness.input_mut().events.append(&mut events);
+            window.harness.step();
+        }
+        events.push(egui::Event::PointerMoved(wrist + way));
+        events.push(button(wrist + way, false));
+        window.harness.input_mut().events.append(&mut events);
+        window.harness.run_steps(3);
+        window.saved(2);
+        window.harness.run_steps(2);
+        let shown = window.joint("Left wrist of person 1: touched");
+        assert!(shown.distance(wrist + way) < 1.5, "{shown:?} {wrist:?}");
+    }
+}
+
 /// Fails when a plain drag moves a whole person, or Alt and drag does not move all of it by the same
 /// way.
 #[test]

@@ -255,17 +255,19 @@ fn a_recording_is_renamed() {
     assert!(window.folder.path().join("Anna/session.toml").is_file());
 }
 
-/// Fails when a number typed into the field does not seek, or seeks to another frame.
+/// Fails when a number typed into the field does not seek, seeks to another frame, or the file plays
+/// on from there.
 #[test]
 fn a_typed_frame_or_time_is_seeked_to() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
-    window.press(Key::Space);
     for (text, frame) in [("40", 40), ("0:01", 30)] {
+        window.press(Key::Space);
         window.click("Go to");
         window.harness.get_by_label("Go to").type_text(text);
         window.press(Key::Enter);
         window.until(|s| s.presented.as_ref().is_some_and(|p| p.frame.id == frame));
+        assert!(!window.ui_state().is_playing && window.has("Play"));
     }
     assert_eq!(window.overlays(), ["skeleton"], "digits are no keys there");
 }

@@ -122,6 +122,8 @@ pub enum LabelAction {
     NextJoint(i8),
     /// Pick the next (1) or previous (-1) person.
     NextPerson(i8),
+    /// This frame is drawn.
+    Drawn(FrameKey),
     /// Show a change that is not made yet.
     Hold(Held),
     /// Make the change that is shown.

@@ -163,8 +163,10 @@ pub enum PlaybackAction {
     Last,
     /// Pause and move by this many frames; negative values go back.
     Step(i64),
-    /// Seek to a position.
+    /// Seek to a position; a file that is playing continues from there.
     Seek(SeekTo),
+    /// Pause and show this position.
+    GoTo(SeekTo),
     /// Change the playback speed of files to the next faster (`true`) or slower step.
     Faster(bool),
     /// Set the playback speed of files; 1 is normal.

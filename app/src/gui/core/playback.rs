@@ -73,6 +73,10 @@ impl Core {
                 pipeline.step(n);
             }
             PlaybackAction::Seek(to) => self.seek(to),
+            PlaybackAction::GoTo(to) => {
+                ui_state.is_playing = false;
+                self.seek(to);
+            }
             PlaybackAction::Faster(is_up) => ui_state.speed = next_speed(ui_state.speed, is_up),
             PlaybackAction::Speed(speed) => ui_state.speed = speed,
         }

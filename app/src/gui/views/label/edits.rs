@@ -27,6 +27,7 @@ impl Label {
             LabelAction::Pick(pick) => self.pick = pick.or(self.pick),
             LabelAction::NextJoint(n) => self.next_joint(n),
             LabelAction::NextPerson(n) => self.next_person(n),
+            LabelAction::Drawn(at) => self.drawn = Some(at),
             LabelAction::Hold(held) => self.hold(held)?,
             LabelAction::Release => self.release(listed)?,
             LabelAction::Place(pick, to) => {
@@ -85,7 +86,7 @@ impl Label {
         }
         let none = || failed("this project has no clips; add one on the right");
         let at = self.at.ok_or_else(none)?;
-        if self.shown_picture().is_none() || self.frame().is_none() {
+        if self.drawn != Some(at) || self.shown_picture().is_none() || self.frame().is_none() {
             let text = format!("frame {} is not shown yet; nothing was changed", at.frame);
             return Err(Error::Failed(text));
         }

@@ -30,6 +30,16 @@ enum Grab {
     Person { person: u64, from: Point },
 }
 
+/// What the pressed pointer holds, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Grabbed {
+    grab: Grab,
+    /// Place of the press.
+    from: Pos2,
+    /// Whether the pointer has moved further than in a click.
+    is_dragged: bool,
+}
+
 /// The pointer over the image.
 pub(super) struct Gestures<'a> {
     pub response: &'a Response,
@@ -40,40 +50,14 @@ pub(super) struct Gestures<'a> {
 impl Gestures<'_> {
     /// Handles presses, drags, clicks and the wheel; returns what is held now.
     pub(super) fn run_ui(&self, ui: &Ui, cx: &mut LabelContext<'_>) -> Option<Held> {
-        let (response, placed) = (self.response, self.placed);
         let is_alt = ui.input(|i| i.modifiers.alt);
-        let pressed = ui.input(|i| i.pointer.button_pressed(PointerButton::Primary));
-        let pointer = response.interact_pointer_pos().or(response.hover_pos());
-        if let (true, true, Some(at)) = (pressed, response.contains_pointer(), pointer) {
-            let grab = self.grab(at, is_alt, cx);
-            ui.data_mut(|d| {
-                d.remove::<Grab>(self.grab_id);
-                if let Some(grab) = grab {
-                    d.insert_temp(self.grab_id, grab);
-                }
-            });
-        }
-        let grab = self.grabbed(ui);
-        let mut held = None;
-        if let (Some(grab), Some(at)) = (grab, pointer)
-            && response.dragged_by(PointerButton::Primary)
-        {
-            let at = placed.to_image(at);
-            let now = dragged(grab, at);
-            held = Some(now);
-            send(cx, LabelAction::Hold(now));
-        }
-        if response.drag_stopped_by(PointerButton::Primary) && grab.is_some() {
-            send(cx, LabelAction::Release);
-        }
-        if !ui.input(|i| i.pointer.any_down()) {
-            ui.data_mut(|d| d.remove::<Grab>(self.grab_id));
-        }
+        self.buttons(ui, cx);
+        let mut held = self.drag(ui, cx);
         self.click(is_alt, cx);
         if let Some(now) = self.wheel(ui, is_alt, cx) {
             held = Some(now);
             send(cx, LabelAction::Hold(now));
-        } else if !is_alt && grab.is_none() {
+        } else if !is_alt && self.grabbed(ui).is_none() {
             // Turned by the wheel until the key was released.
             let is_held = cx
                 .view
@@ -86,8 +70,71 @@ impl Gestures<'_> {
         held
     }
 
-    fn grabbed(&self, ui: &Ui) -> Option<Grab> {
-        ui.data(|d| d.get_temp::<Grab>(self.grab_id))
+    /// Handles presses and releases at the places where they were made. While the window is drawn
+    /// slowly, a whole drag may lie between two frames: egui reports neither a drag nor a click then,
+    /// and the pointer is already elsewhere.
+    fn buttons(&self, ui: &Ui, cx: &mut LabelContext<'_>) {
+        let click_reach = ui.options(|o| o.input_options.max_click_dist);
+        let events = ui.input(|i| primary_events(&i.events));
+        for (at, is_alt, is_pressed) in events {
+            let before = self.grabbed(ui);
+            ui.data_mut(|d| d.remove::<Grabbed>(self.grab_id));
+            if is_pressed {
+                let layer = ui.ctx().layer_id_at(at);
+                let is_here = self.response.interact_rect.contains(at)
+                    && layer == Some(self.response.layer_id);
+                let grab = is_here.then(|| self.grab(at, is_alt, cx)).flatten();
+                if let Some(grab) = grab {
+                    let from = at;
+                    let is_dragged = false;
+                    self.keep(
+                        ui,
+                        Grabbed {
+                            grab,
+                            from,
+                            is_dragged,
+                        },
+                    );
+                }
+            } else if let Some(before) = before
+                && (before.is_dragged || before.from.distance(at) > click_reach)
+            {
+                let held = dragged(before.grab, self.placed.to_image(at));
+                send(cx, LabelAction::Hold(held));
+                send(cx, LabelAction::Release);
+            }
+        }
+        if !ui.input(|i| i.pointer.any_down()) {
+            ui.data_mut(|d| d.remove::<Grabbed>(self.grab_id));
+        }
+    }
+
+    /// Returns what is dragged now.
+    fn drag(&self, ui: &Ui, cx: &mut LabelContext<'_>) -> Option<Held> {
+        let grabbed = self.grabbed(ui)?;
+        let at = self.response.interact_pointer_pos()?;
+        if !self.response.dragged_by(PointerButton::Primary) {
+            return None;
+        }
+        let is_dragged = true;
+        self.keep(
+            ui,
+            Grabbed {
+                is_dragged,
+                ..grabbed
+            },
+        );
+        let held = dragged(grabbed.grab, self.placed.to_image(at));
+        send(cx, LabelAction::Hold(held));
+        Some(held)
+    }
+
+    fn keep(&self, ui: &Ui, grabbed: Grabbed) {
+        ui.data_mut(|d| d.insert_temp(self.grab_id, grabbed));
+    }
+
+    fn grabbed(&self, ui: &Ui) -> Option<Grabbed> {
+        ui.data(|d| d.get_temp::<Grabbed>(self.grab_id))
     }
 
     /// Returns what a press at this place grabs: with Alt a person, else a joint.
@@ -231,6 +278,21 @@ fn dragged(grab: Grab, at: Point) -> Held {
             by: Affine2::shift(at.x - from.x, at.y - from.y),
         },
     }
+}
+
+/// Returns the presses and releases of the primary button: place, whether Alt is held, whether it
+/// was pressed.
+fn primary_events(events: &[Event]) -> Vec<(Pos2, bool, bool)> {
+    let primary = events.iter().filter_map(|event| match event {
+        Event::PointerButton {
+            pos,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers,
+        } => Some((*pos, modifiers.alt, *pressed)),
+        _ => None,
+    });
+    primary.collect()
 }
 
 /// Returns by how many notches the wheel was turned, up is positive. With Shift some systems report

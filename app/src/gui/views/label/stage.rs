@@ -67,6 +67,11 @@ pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LabelContext<'_>) {
     if let (Some(Held::Joint { to, .. }), Some(loupe)) = (held, &cx.view.loupe) {
         loupe_ui(ui, area, loupe, &placed, to);
     }
+    if let Some(at) = cx.view.at
+        && cx.view.drawn != Some(at)
+    {
+        send(cx, LabelAction::Drawn(at));
+    }
     let pointer = response.hover_pos().map(|at| placed.to_image(at));
     if pointer != cx.view.pointer {
         send(cx, LabelAction::Point(pointer));

@@ -51,6 +51,8 @@ pub struct Label {
     pub at: Option<FrameKey>,
     /// The image decoded last.
     pub picture: Option<(FrameKey, Picture)>,
+    /// The frame that was drawn last with its picture and labels.
+    pub drawn: Option<FrameKey>,
     /// Why the frame cannot be decoded.
     pub fault: Option<String>,
     /// The picked person and joint.
@@ -109,6 +111,7 @@ impl Label {
             opening: None,
             at: None,
             picture: None,
+            drawn: None,
             fault: None,
             pick: None,
             place: (0, None),

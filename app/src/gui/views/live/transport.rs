@@ -210,7 +210,7 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     if !source.is_live
         && let Some(to) = go_to::go_to_ui(ui, presented.frame.id, reserved)
     {
-        send(cx, PlaybackAction::Seek(to));
+        send(cx, PlaybackAction::GoTo(to));
     }
     let state = match (cx.ui_state.has_ended, cx.ui_state.is_playing) {
         (true, _) => Some("ended"),
