@@ -1,4 +1,4 @@
-//! Counts in messages: `1 frame`, `3 frames`, `1 person`, `2 people`.
+//! Words of messages: counts (`1 frame`, `3 frames`, `1 person`, `2 people`) and names of joints.
 
 use std::fmt::Display;
 
@@ -41,6 +41,16 @@ pub fn of_count<N: Copy + PartialEq + From<u8>>(n: N, noun: &str) -> String {
     }
 }
 
+/// Returns the name of a joint in words: `l_big_toe` -> `left big toe`.
+pub fn joint_words(joint: &str) -> String {
+    let text = match joint.split_once('_') {
+        Some(("l", rest)) => format!("left {rest}"),
+        Some(("r", rest)) => format!("right {rest}"),
+        _ => joint.to_owned(),
+    };
+    text.replace('_', " ")
+}
+
 fn plural(noun: &str) -> String {
     let irregular = IRREGULAR.iter().find_map(|(one, many)| {
         let before = noun.strip_suffix(one)?;
@@ -81,5 +91,18 @@ mod tests {
         assert_eq!(none_of(1_u32, "box"), "no box (1 in all)");
         assert_eq!(none_of(2_u32, "box"), "none of the 2 boxes");
         assert_eq!(were(2_u32, "image"), "2 images were");
+    }
+
+    /// Fails when a message has the name of a joint in files.
+    #[test]
+    fn joints_have_words() {
+        for (joint, words) in [
+            ("l_wrist", "left wrist"),
+            ("r_big_toe", "right big toe"),
+            ("upper_neck", "upper neck"),
+            ("nose", "nose"),
+        ] {
+            assert_eq!(joint_words(joint), words);
+        }
     }
 }

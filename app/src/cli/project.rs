@@ -1,6 +1,7 @@
 //! `poselens project`: label projects without a window.
 
 mod check;
+mod runs;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ enum ProjectCommand {
     Add(AddArgs),
     /// Tell a project where clips are that were moved
     Relocate(RelocateArgs),
+    /// Call a project by another name; its folder keeps its own
+    Rename(RenameArgs),
     /// Show how much is labelled
     Status(StatusArgs),
     /// Write the confirmed labels for other programs
@@ -45,6 +48,8 @@ enum ProjectCommand {
     Accept(AcceptArgs),
     /// Use the weights again that were in use before the last accepted ones
     Rollback(RollbackArgs),
+    /// Remove runs of `train --project` for good; versions made of them are kept
+    RemoveRun(runs::RemoveRunArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +106,14 @@ struct RelocateArgs {
     /// Where the clips are now; they are recognised by their content
     #[arg(long = "clip", value_name = "FILE", required = true, num_args = 1..)]
     clips: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct RenameArgs {
+    /// Folder of the project
+    folder: PathBuf,
+    /// Name; an empty one is that of the folder
+    name: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,6 +180,13 @@ pub(super) fn run(common: &Common, args: &ProjectArgs) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        ProjectCommand::Rename(args) => {
+            let mut project = open(&args.folder)?;
+            super::checked(project.rename(&args.name))?;
+            let contents = project.contents();
+            let name = contents.file().title(contents.folder());
+            print_line(format_args!("the project is called {name}"))
+        }
         ProjectCommand::Status(args) => status(args),
         ProjectCommand::Export(args) => write(args),
         ProjectCommand::Import(args) => read(args),
@@ -197,6 +217,7 @@ pub(super) fn run(common: &Common, args: &ProjectArgs) -> anyhow::Result<()> {
             };
             print_line(format_args!("{name} in use"))
         }
+        ProjectCommand::RemoveRun(args) => runs::remove(args),
     }
 }
 
@@ -241,6 +262,7 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
 #[derive(Serialize)]
 struct Status<'a> {
     project: String,
+    name: String,
     model: &'a str,
     skeleton: &'a str,
     /// Number of frames with confirmed people, or accepted without people.
@@ -256,6 +278,8 @@ struct Status<'a> {
     /// Version of the weights in use; 0 for the bundled ones.
     version: u32,
     clips: Vec<ClipStatus<'a>>,
+    /// Runs of `train --project`, the one changed last first.
+    runs: Vec<runs::RunStatus>,
     /// Remarks on the files, one line each.
     notes: Vec<String>,
 }
@@ -297,6 +321,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
     });
     let status = Status {
         project: args.folder.display().to_string(),
+        name: file.title(&args.folder),
         model: &file.model,
         skeleton: &file.skeleton,
         confirmed: tally.confirmed,
@@ -307,13 +332,16 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         proposed_people: tally.proposed_people,
         version: Version::current(&args.folder)?.map_or(0, |version| version.file.number),
         clips: clips.collect(),
+        runs: runs::list(&args.folder),
         notes,
     };
     if args.json {
         return print_json(&status);
     }
     print_line(format_args!(
-        "{}: model {}, skeleton {}; {} confirmed, {} proposed, {} suggested, {} held out (frames)",
+        "{} ({}): model {}, skeleton {}; {} confirmed, {} proposed, {} suggested, {} held out \
+         (frames)",
+        status.name,
         status.project,
         status.model,
         status.skeleton,
@@ -332,6 +360,9 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
             clip.proposed,
             clip.suggested,
         ))?;
+    }
+    for run in &status.runs {
+        print_line(format_args!("  run {}: {}", run.name, run.state))?;
     }
     for note in &status.notes {
         print_line(format_args!("  {note}"))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use poselens_engine::pipeline::TapProgress;
 use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::words::joint_words;
 
 use crate::words::counted;
 
@@ -18,12 +19,7 @@ pub(super) fn sentence(name: &str) -> String {
 
 /// Returns the display name of a joint: `l_wrist` -> `Left wrist`.
 pub(super) fn joint_title(joint: &str) -> String {
-    let text = match joint.split_once('_') {
-        Some(("l", rest)) => format!("left {rest}"),
-        Some(("r", rest)) => format!("right {rest}"),
-        _ => joint.to_owned(),
-    };
-    sentence(&text.replace('_', " "))
+    sentence(&joint_words(joint))
 }
 
 /// Shortens a time stamp: `2026-03-01_14-05-59.250` -> `03-01 14:05`.

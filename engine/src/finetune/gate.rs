@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Comparison, Figures, Interval, compare};
 use super::errors::{FrameErrors, MeasuredPose, MeasuringSet};
-use super::plan::Use;
+use super::plan::{Use, round_name};
 use super::sets;
 use crate::concurrency::StopFlag;
 use crate::disk::replace;
@@ -119,6 +119,10 @@ pub struct Gate {
     pub holdout: Comparison,
     /// The same for each round of the hold-out, if there are several.
     pub rounds: Vec<Comparison>,
+    /// Numbers of these rounds, from 1: one without a measured person is left out. Missing in
+    /// measurements of earlier versions, in which none was.
+    #[serde(default)]
+    pub round_numbers: Vec<usize>,
     /// Predictions of the old network in frames that were neither labelled nor trained on. `None`
     /// if there are no such frames.
     pub retention: Option<Comparison>,
@@ -127,6 +131,14 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Returns the comparison of each round with its name.
+    pub fn named_rounds(&self) -> impl Iterator<Item = (String, &Comparison)> {
+        self.rounds.iter().enumerate().map(|(i, compared)| {
+            let number = self.round_numbers.get(i).copied().unwrap_or(i + 1);
+            (round_name(number), compared)
+        })
+    }
+
     /// Returns the path of the measurement of the run in `folder`.
     pub fn path(folder: &Path) -> PathBuf {
         folder.join(FILE)
@@ -227,12 +239,14 @@ pub fn measure(
             compare(&before, &after, set.n_left_out())
         }
     };
+    let (round_numbers, rounds) = rounds(contents, &before, &after).into_iter().unzip();
     let gate = Gate {
         version: VERSION,
         verdict: Verdict::of(&compared),
         losses: losses(&compared, retention.as_ref()),
         remarks: remarks(&compared, retention.is_some()),
-        rounds: rounds(contents, &before, &after),
+        rounds,
+        round_numbers,
         holdout: compared,
         retention,
         frames: worst_first(&before, &after),
@@ -262,8 +276,12 @@ fn remarks(holdout: &Comparison, has_retention: bool) -> Vec<String> {
     remarks
 }
 
-/// Compares the frames of each round; empty if there is only one.
-fn rounds(contents: &Contents, before: &[FrameErrors], after: &[FrameErrors]) -> Vec<Comparison> {
+/// Compares the frames of each round, with its number; empty if there is only one.
+fn rounds(
+    contents: &Contents,
+    before: &[FrameErrors],
+    after: &[FrameErrors],
+) -> Vec<(usize, Comparison)> {
     let n_rounds = contents.holdout().n_rounds();
     if n_rounds < 2 {
         return Vec::new();
@@ -277,8 +295,9 @@ fn rounds(contents: &Contents, before: &[FrameErrors], after: &[FrameErrors]) ->
         let is_of = |frame: &&FrameErrors| role(frame) == Some(Role::HoldOut(round));
         frames.iter().filter(is_of).cloned().collect::<Vec<_>>()
     };
-    let compared = (0..n_rounds).map(|n| compare(&of(n, before), &of(n, after), 0));
-    compared.flatten().collect()
+    let compared =
+        (0..n_rounds).filter_map(|n| Some((n + 1, compare(&of(n, before), &of(n, after), 0)?)));
+    compared.collect()
 }
 
 fn worst_first(before: &[FrameErrors], after: &[FrameErrors]) -> Vec<FrameResult> {

@@ -20,6 +20,11 @@ const SAMPLE_ONE_IN: usize = 4;
 /// Largest number of frames of the clips and of the sample in the retention set.
 const RETAINED: [usize; 2] = [24, 16];
 
+/// Returns the name of a round of the hold-out; they are counted from 1.
+pub fn round_name(number: usize) -> String {
+    format!("round {number}")
+}
+
 /// What a frame is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
@@ -226,6 +231,25 @@ impl Plan {
     pub fn count(&self, what: Use) -> usize {
         let uses = self.uses().flat_map(|(_, uses)| uses.values());
         uses.filter(|other| **other == what).count()
+    }
+
+    /// Returns the clips of each round of the hold-out that has labelled frames, by name; empty if
+    /// there is only one such round.
+    pub fn rounds(&self, contents: &Contents) -> BTreeMap<String, Vec<String>> {
+        let mut rounds: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for at in self.frames_of(Use::HoldOut) {
+            let clip = contents.file().clip(at.clip);
+            if let (Role::HoldOut(round), Some(clip)) = (contents.holdout().role(at), clip) {
+                let clips = rounds.entry(round_name(round + 1)).or_default();
+                if !clips.contains(&clip.name) {
+                    clips.push(clip.name.clone());
+                }
+            }
+        }
+        if rounds.len() < 2 {
+            rounds.clear();
+        }
+        rounds
     }
 
     /// Returns the frames of clips for one use.

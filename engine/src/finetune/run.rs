@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::lock::RunLock;
 use super::options::{Effort, FinetuneOptions, Part, SetPaths};
 use super::plan::{Plan, Use};
 use super::predict::Predictor;
@@ -23,6 +24,8 @@ use crate::words::counted;
 pub(super) const RUNS: &str = "runs";
 /// Description of a run in its folder.
 pub(super) const FILE: &str = "run.toml";
+/// End of the name, which begins with a dot, of the folder of a run that is being removed.
+pub(super) const REMOVED: &str = ".removed";
 /// Version of the format of [`FILE`].
 const VERSION: u32 = 1;
 
@@ -83,7 +86,7 @@ impl RunFile {
 }
 
 /// A run that is ready to be trained.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Prepared {
     /// Its name.
     pub name: String,
@@ -93,6 +96,8 @@ pub struct Prepared {
     pub config: TrainConfig,
     /// Its description.
     pub file: RunFile,
+    /// To be kept until the run has been trained and measured.
+    pub lock: RunLock,
 }
 
 /// Chooses the frames of a run, writes their images and labels, and lets the old network label the
@@ -131,6 +136,7 @@ pub fn prepare(
     };
     let mut predictor = Predictor::load(&network, contents.labels().skeleton())?;
     let (name, folder) = create(contents.folder(), options.name.as_deref())?;
+    let lock = RunLock::take(&folder)?;
     let mut fill = || {
         let mut writer = Writer::new(&folder, contents, &mut predictor);
         writer.write(&plan, progress, stop)?;
@@ -147,7 +153,8 @@ pub fn prepare(
             replay: (n_replay > 0).then_some((replay, n_replay)),
             holdout,
         };
-        let config = options.config(spec.name, init.clone(), &paths)?;
+        let mut config = options.config(spec.name, init.clone(), &paths)?;
+        config.validation_parts = plan.rounds(contents);
         let described = |what: Use| {
             let count = counts.get(what.name())?;
             let (people, frames) = (
@@ -181,8 +188,11 @@ pub fn prepare(
             folder,
             config,
             file,
+            lock,
         }),
         Err(error) => {
+            // Some systems do not remove files that are open.
+            drop(lock);
             fs::remove_dir_all(&folder).ok();
             Err(error)
         }
@@ -211,14 +221,26 @@ fn initial(
 fn create(project: &Path, name: Option<&str>) -> Result<(String, PathBuf)> {
     let runs = project.join(RUNS);
     fs::create_dir_all(&runs).map_err(Error::io("create", &runs))?;
+    sweep(project);
+    // A version names its run, also when that has been removed.
+    let (versions, _) = Version::all(project)?;
+    let accepted = || versions.iter().map(|version| version.file.run.as_str());
     let name = if let Some(name) = name {
+        if accepted().any(|accepted| accepted == name) && !runs.join(name).exists() {
+            let reason = format!(
+                "a version was made of a run called {name}, which has been removed; give the new \
+                 run another name"
+            );
+            return Err(Error::data(project, reason));
+        }
         name.to_owned()
     } else {
         let entries = fs::read_dir(&runs).map_err(Error::io("read", &runs))?;
         let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
         let numbers = entries
             .filter_map(std::result::Result::ok)
-            .filter_map(number);
+            .filter_map(number)
+            .chain(accepted().filter_map(|name| name.parse().ok()));
         numbers.max().unwrap_or(0).saturating_add(1).to_string()
     };
     let folder = runs.join(&name);
@@ -230,5 +252,20 @@ fn create(project: &Path, name: Option<&str>) -> Result<(String, PathBuf)> {
         other => other
             .map_err(Error::io("create", &folder))
             .map(|()| (name, folder)),
+    }
+}
+
+/// Removes what a removal left that was killed.
+pub(super) fn sweep(project: &Path) {
+    let Ok(entries) = fs::read_dir(project.join(RUNS)) else {
+        return;
+    };
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_left = name.starts_with('.') && name.ends_with(REMOVED);
+        if is_left && let Err(error) = fs::remove_dir_all(entry.path()) {
+            tracing::warn!("{} stays: {error}", entry.path().display());
+        }
     }
 }

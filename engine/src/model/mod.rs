@@ -27,7 +27,8 @@ pub use transpose::{
     Backbone, PositionKind, TransPose, TransPoseConfig, Upsampling, sine_positions,
 };
 pub use weights::{
-    SpecialTensors, WeightShapes, Weights, draft_tensors, sha256_of, sha256_of_file, write_tensors,
+    SpecialTensors, WeightShapes, Weights, draft_tensors, sha256_in_steps, sha256_of,
+    sha256_of_file, write_tensors,
 };
 
 use crate::error::{Error, Result};

@@ -347,6 +347,15 @@ fn bytes_of(tensor: &Tensor) -> TensorResult<Vec<u8>> {
 /// # Errors
 /// When the file cannot be read.
 pub fn sha256_of_file(path: &Path) -> Result<String> {
+    sha256_in_steps(path, &mut |_| Ok(()))
+}
+
+/// Computes the SHA-256 of a file. `step` receives the number of bytes of each part that was read; an
+/// error that it returns ends the computation.
+///
+/// # Errors
+/// When the file cannot be read, or `step` returns an error.
+pub fn sha256_in_steps(path: &Path, step: &mut dyn FnMut(usize) -> Result<()>) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -356,6 +365,7 @@ pub fn sha256_of_file(path: &Path) -> Result<String> {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(&buffer[..n]);
+        step(n)?;
     }
 }
 

@@ -19,6 +19,7 @@ use crate::eval::pck::torso;
 use crate::geometry::{BBox, Point};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
+use crate::words::joint_words;
 
 /// Fewest people from whom usual bone lengths are computed.
 const MIN_PEOPLE: usize = 8;
@@ -69,7 +70,7 @@ pub struct Finding {
     pub joint: Option<usize>,
     /// Kind of mistake.
     pub kind: FindingKind,
-    /// Explanation for display.
+    /// Explanation for display, which follows the name of the joint if there is one.
     pub text: String,
 }
 
@@ -171,7 +172,7 @@ fn unusual_bones(skeleton: &Skeleton, people: &[Checked<'_>]) -> Vec<Finding> {
             };
             let off = length - usual;
             if off > least.max(TOO_LONG.ln()) || -off > least.max(TOO_SHORT.ln()) {
-                let [a, b] = [*a, *b].map(|j| &skeleton.joints[j]);
+                let [a, b] = [*a, *b].map(|j| joint_words(&skeleton.joints[j]));
                 let text = format!(
                     "the bone from {a} to {b} is {:.1} times as long as usual, relative to the \
                      person's other bones",
@@ -269,8 +270,8 @@ fn coincident(skeleton: &Skeleton, one: &Checked<'_>) -> Vec<Finding> {
     for (i, (a, first)) in labelled.iter().enumerate() {
         for (b, second) in &labelled[i + 1..] {
             if first.point().distance(second.point()) < least {
-                let [a, name] = [*a, *b].map(|j| &skeleton.joints[j]);
-                let text = format!("{a} and {name} are at the same place");
+                let other = joint_words(&skeleton.joints[*a]);
+                let text = format!("at the same place as the {other}");
                 findings.push(one.finding(Some(*b), FindingKind::CoincidentJoints, text));
             }
         }
@@ -352,10 +353,7 @@ fn far(
     let nearest = all.min_by(|a, b| mean(a).total_cmp(&mean(b)));
     let far = nearest.into_iter().flatten().filter(|(_, d)| *d > FAR);
     let finding = |(j, distance): (usize, f64)| {
-        let text = format!(
-            "{} is {distance:.1} torso lengths away from where the model sees it",
-            skeleton.joints[j]
-        );
+        let text = format!("{distance:.1} torso lengths away from where the model sees it");
         one.finding(Some(j), FindingKind::FarFromModel, text)
     };
     far.map(finding).collect()

@@ -6,16 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::copy;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::model::{sha256_of, sha256_of_file};
-use crate::source::recording::{MANIFEST, RAW_VIDEO};
+use crate::source::recording::RAW_VIDEO;
 use crate::source::scrub::Scrub;
 use crate::source::{OpenOptions, SourceSpec};
-
-/// Folder of copied clips in a project.
-const CLIPS: &str = "clips";
 
 /// A clip. Its labels belong to exactly these bytes, wherever they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,38 +155,15 @@ impl Clip {
         Ok(())
     }
 
-    /// Copies the clip into the project.
-    pub(super) fn copy_into(&mut self, project: &Path) -> Result<()> {
-        let scrub = Scrub::open(&self.path)?;
-        let clips = project.join(CLIPS);
-        let target = if self.path.is_dir() {
-            let target = clips.join(&self.name);
-            let mut parts = parts(&self.path, &scrub);
-            parts.extend(
-                [self.path.join(MANIFEST)]
-                    .into_iter()
-                    .filter(|p| p.is_file()),
-            );
-            for part in parts {
-                copy(&part, &target.join(part.file_name().unwrap_or_default()))?;
-            }
-            target
-        } else {
-            let mut file = self.name.clone();
-            if let Some(extension) = self.path.extension() {
-                file = format!("{file}.{}", extension.to_string_lossy());
-            }
-            let target = clips.join(file);
-            copy(&self.path, &target)?;
-            target
-        };
+    /// Uses the copy of the clip at `place` in the project from now on.
+    pub(super) fn use_copy(&mut self, place: &Path, project: &Path) -> Result<()> {
         self.is_copied = true;
-        self.move_to(&target, project)
+        self.move_to(place, project)
     }
 }
 
 /// Returns the files that make up a clip.
-fn parts(place: &Path, scrub: &Scrub) -> Vec<PathBuf> {
+pub(super) fn parts(place: &Path, scrub: &Scrub) -> Vec<PathBuf> {
     if !place.is_dir() {
         return vec![place.to_owned()];
     }
@@ -203,7 +176,8 @@ fn parts(place: &Path, scrub: &Scrub) -> Vec<PathBuf> {
     }
 }
 
-fn total(parts: &[PathBuf]) -> Result<u64> {
+/// Returns the size of files in bytes.
+pub(super) fn total(parts: &[PathBuf]) -> Result<u64> {
     let size = |path: &PathBuf| fs::metadata(path).map(|about| about.len());
     let sizes = parts
         .iter()
@@ -212,22 +186,27 @@ fn total(parts: &[PathBuf]) -> Result<u64> {
 }
 
 fn identity(parts: &[PathBuf]) -> Result<Identity> {
-    let sha256 = match parts {
-        [file] => sha256_of_file(file)?,
-        several => {
-            let mut list = String::new();
-            for path in several {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                // Writing to a string cannot fail.
-                let _ = writeln!(list, "{} {name}", sha256_of_file(path)?);
-            }
-            sha256_of(list.as_bytes())
-        }
-    };
     Ok(Identity {
         bytes: total(parts)?,
-        sha256,
+        sha256: content(parts, &mut sha256_of_file)?,
     })
+}
+
+/// Returns the SHA-256 of a clip by those of its files, which `hash` computes.
+pub(super) fn content(
+    parts: &[PathBuf],
+    hash: &mut dyn FnMut(&Path) -> Result<String>,
+) -> Result<String> {
+    if let [file] = parts {
+        return hash(file);
+    }
+    let mut list = String::new();
+    for path in parts {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Writing to a string cannot fail.
+        let _ = writeln!(list, "{} {name}", hash(path)?);
+    }
+    Ok(sha256_of(list.as_bytes()))
 }
 
 /// Returns a name made of letters and digits from the file name that no other clip has.

@@ -9,6 +9,7 @@ use super::holdout::Role;
 use super::open::{Contents, Project};
 use super::person::FrameKey;
 use super::test_project::{joints, message};
+use crate::error::Error;
 
 /// Returns a folder with `n` images, which differ by `seed`.
 fn pictures(folder: &Path, n: u8, seed: u8) {
@@ -63,6 +64,106 @@ fn a_clip_is_recognised_by_its_content() {
     fs::remove_file(place("moved").join("shot1.png")).unwrap();
     let line = message(a.open(&folder).map(|_| ()));
     assert!(line.contains("has changed"), "{line}");
+}
+
+/// Fails when a project cannot be renamed without its folder, a name is lost, or an old project has
+/// another name than its folder.
+#[test]
+fn a_project_has_a_name_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("monday");
+    pictures(&root.path().join("a"), 1, 1);
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![root.path().join("a")],
+        is_copied: false,
+    };
+    let mut project = Project::create(&folder, &new).unwrap();
+    let file = || Contents::read(&folder).unwrap().file().clone();
+    let title = || file().title(&folder);
+    assert_eq!(title(), "monday");
+    project.rename("  Anna, 2nd session ").unwrap();
+    assert_eq!(title(), "Anna, 2nd session");
+    for bad in ["two\nlines".to_owned(), "n".repeat(101)] {
+        assert!(message(project.rename(&bad)).contains("at most 100"));
+    }
+    assert_eq!(title(), "Anna, 2nd session");
+    for same in ["", "monday"] {
+        project.rename("x").unwrap();
+        project.rename(same).unwrap();
+        assert_eq!((title().as_str(), file().name), ("monday", None));
+    }
+}
+
+/// Fails when a clip that is copied later is not used from its new place, its content is not checked,
+/// another file is overwritten, or a copy that was cancelled leaves something behind.
+#[test]
+fn a_clip_is_copied_whole_or_not_at_all() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    pictures(&place("a"), 3, 1);
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![place("a")],
+        is_copied: false,
+    };
+    let folder = place("project");
+    let mut project = Project::create(&folder, &new).unwrap();
+    let clip = project.contents().file().clips[0].clone();
+    let names = || -> Vec<String> {
+        let Ok(entries) = fs::read_dir(folder.join("clips")) else {
+            return Vec::new();
+        };
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        entries.map(|entry| name(entry.unwrap())).collect()
+    };
+    let mut n_steps = 0;
+    let cancelled = clip.copy_to_project(&folder, &mut |_, _| {
+        n_steps += 1;
+        match n_steps {
+            2 => Err(Error::Cancelled("enough".to_owned())),
+            _ => Ok(()),
+        }
+    });
+    assert!(cancelled.unwrap_err().is_cancelled());
+    assert_eq!(names(), [""; 0]);
+    // As a killed program leaves it.
+    fs::create_dir_all(folder.join("clips/a.part")).unwrap();
+    fs::write(folder.join("clips/a.part/shot7.png"), "half").unwrap();
+    // The same size, another content.
+    let shot = place("a").join("shot1.png");
+    let good = fs::read(&shot).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    fs::write(&shot, bad).unwrap();
+    let line = message(clip.copy_to_project(&folder, &mut |_, _| Ok(())));
+    assert!(line.contains("another content"), "{line}");
+    assert_eq!(names(), [""; 0]);
+    fs::write(&shot, good).unwrap();
+    let mut last = (0, 0);
+    let copy = clip.copy_to_project(&folder, &mut |done, all| {
+        last = (done, all);
+        Ok(())
+    });
+    let copy = copy.unwrap();
+    assert_eq!(last, (2 * clip.bytes, 2 * clip.bytes));
+    assert_eq!(names(), ["a"]);
+    assert!(!project.contents().file().clips[0].is_copied);
+    let used = project.use_copy(&clip, &copy).unwrap();
+    assert_eq!(
+        (used.is_copied, used.path.as_path()),
+        (true, Path::new("clips/a"))
+    );
+    fs::remove_dir_all(place("a")).unwrap();
+    drop(project);
+    let contents = Contents::read(&folder).unwrap();
+    let clip = &contents.file().clips[0];
+    assert_eq!(clip.open(&folder).unwrap().n_frames(), 3);
+    // What is there already is found by its content, and never overwritten.
+    assert_eq!(
+        clip.copy_to_project(&folder, &mut |_, _| Ok(())).unwrap(),
+        copy
+    );
 }
 
 /// Fails when a project is created over other files, or one that could not be created stays behind.

@@ -22,6 +22,9 @@ pub(super) const VERSION: u32 = 1;
 pub struct ProjectFile {
     /// Version of the format.
     pub version: u32,
+    /// Name for display; without one, the project is called like its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Name of the skeleton of the labels.
     pub skeleton: String,
     /// Name of the model that proposes labels and is trained.
@@ -81,6 +84,14 @@ impl ProjectFile {
         Skeleton::by_name(&self.skeleton).ok_or_else(|| {
             let name = &self.skeleton;
             Error::data(path, format!("no skeleton is called {name}"))
+        })
+    }
+
+    /// Returns what the project in `folder` is called.
+    pub fn title(&self, folder: &Path) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let name = folder.file_name().unwrap_or(folder.as_os_str());
+            name.to_string_lossy().into_owned()
         })
     }
 

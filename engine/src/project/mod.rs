@@ -13,6 +13,7 @@
 pub mod check;
 mod clip;
 mod coco;
+mod copying;
 mod description;
 mod difference;
 mod dlc;
@@ -55,6 +56,7 @@ mod property_tests;
 pub(crate) mod test_project;
 
 pub use clip::Clip;
+pub use copying::CopyProgress;
 pub use edit::{Edit, FrameProposal};
 pub use examination::{Examination, Proposed, ProposedFrame};
 pub(crate) use file::check_version;

@@ -107,6 +107,9 @@ impl Contents {
 const NONE_TO_HOLD_OUT: &str = "no clips without confirmed people were added since the last round \
                                 of the hold-out; add some first";
 
+/// Longest name of a project in characters.
+const MAX_NAME: usize = 100;
+
 /// The outcome of an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -156,6 +159,7 @@ impl Project {
     fn fill(folder: &Path, new: &NewProject, skeleton: &str) -> Result<()> {
         let mut file = ProjectFile {
             version: VERSION,
+            name: None,
             skeleton: skeleton.to_owned(),
             model: new.model.clone(),
             clips: Vec::new(),
@@ -329,6 +333,46 @@ impl Project {
         Ok(&contents.file.clips[found])
     }
 
+    /// Calls the project by another name; its folder keeps its own. With an empty name, or that of the
+    /// folder, it is called like the folder.
+    ///
+    /// # Errors
+    /// When the name is too long or has several lines, or `project.toml` cannot be written.
+    pub fn rename(&mut self, name: &str) -> Result<()> {
+        let name = name.trim();
+        if name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+            let reason = format!("a project's name is one line of at most {MAX_NAME} characters");
+            return Err(Error::Invalid(reason));
+        }
+        let contents = &mut self.contents;
+        let mut file = contents.file.clone();
+        file.name = None;
+        let is_own = !name.is_empty() && file.title(&contents.folder) != name;
+        file.name = is_own.then(|| name.to_owned());
+        file.write(&contents.folder)?;
+        contents.file = file;
+        Ok(())
+    }
+
+    /// Uses the copy of a clip at `place`, made by [`Clip::copy_to_project`] of `copied`, from now on.
+    ///
+    /// # Errors
+    /// When the project has no such clip any more, or `project.toml` cannot be written; the original
+    /// stays in use then.
+    pub fn use_copy(&mut self, copied: &Clip, place: &Path) -> Result<&Clip> {
+        let contents = &mut self.contents;
+        let mut file = contents.file.clone();
+        let is_it = |clip: &Clip| clip.id == copied.id && clip.sha256 == copied.sha256;
+        let found = file.clips.iter().position(is_it).ok_or_else(|| {
+            let name = &copied.name;
+            Error::Failed(format!("the clip {name} is not in the project any more"))
+        })?;
+        file.clips[found].use_copy(place, &contents.folder)?;
+        file.write(&contents.folder)?;
+        contents.file = file;
+        Ok(&contents.file.clips[found])
+    }
+
     /// Chooses the hold-out at random unless there is one. If the clips are too short for one,
     /// returns the reason; there is no hold-out then, and it is chosen when clips have been added.
     ///
@@ -429,7 +473,8 @@ fn add_clip(file: &mut ProjectFile, folder: &Path, path: &Path, is_copied: bool)
         return Err(Error::data(path, reason));
     }
     if is_copied {
-        clip.copy_into(folder)?;
+        let copy = clip.copy_to_project(folder, &mut |_, _| Ok(()))?;
+        clip.use_copy(&copy, folder)?;
     } else {
         let place = clip.path.clone();
         clip.move_to(&place, folder)?;

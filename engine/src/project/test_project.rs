@@ -28,6 +28,7 @@ pub(crate) fn project(folder: &Path, n_clips: u32, n_frames: u32) -> Project {
     };
     let file = ProjectFile {
         version: VERSION,
+        name: None,
         skeleton: "coco17".to_owned(),
         model: "sfm".to_owned(),
         clips: (1..=n_clips).map(clip).collect(),

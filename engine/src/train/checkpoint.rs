@@ -88,6 +88,9 @@ pub struct EpochRecord {
     pub broken: u64,
     /// Mean |M| per attention block; below 0.02 or above 0.8 its attention map is uninformative.
     pub gates: BTreeMap<String, f64>,
+    /// PCK@0.2 on each of the `validation_parts`, 0 to 1, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pck_parts: BTreeMap<String, f64>,
 }
 
 impl EpochRecord {
@@ -206,6 +209,12 @@ impl State {
             ("optimizer.", &self.memory),
         ]
     }
+}
+
+/// Returns whether a training is running in the folder at `path`.
+pub fn is_training_in(path: &Path) -> bool {
+    let lock = File::options().write(true).open(path.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Checkpoint folder, locked by one training run at a time.
@@ -384,20 +393,30 @@ fn toml_of(path: &Path, value: &impl Serialize) -> Result<String> {
     toml::to_string(value).map_err(|e| Error::data(path, format!("cannot be written: {e}")))
 }
 
+fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// Formats the history as CSV.
 pub(super) fn log(history: &[EpochRecord]) -> String {
-    let mut blocks: Vec<&String> = history.iter().flat_map(|r| r.gates.keys()).collect();
-    blocks.sort();
-    blocks.dedup();
+    let blocks = distinct(history.iter().flat_map(|r| r.gates.keys()));
+    let parts = distinct(history.iter().flat_map(|r| r.pck_parts.keys()));
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let names = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,broken";
     let mut head = vec![names.to_owned()];
+    let column = |part: &&String| format!("pck_of_{}", part.replace(' ', "_"));
+    head.extend(parts.iter().map(column));
     head.extend(blocks.iter().map(|block| format!("mean_abs_m_{block}")));
     let row = |r: &EpochRecord| {
         let mut row = vec![r.epoch.to_string(), r.step.to_string(), r.lr.to_string()];
         row.extend([r.loss, r.pck, r.oks_ap].map(number));
         row.extend([r.secs, r.images_per_sec].map(|v| format!("{v:.3}")));
         row.push(r.broken.to_string());
+        row.extend(
+            parts
+                .iter()
+                .map(|part| number(r.pck_parts.get(*part).copied())),
+        );
         row.extend(
             blocks
                 .iter()

@@ -1,5 +1,6 @@
 //! Options of a training run as a file: [`TrainConfig`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -224,6 +225,10 @@ pub struct TrainConfig {
     pub data: Vec<DataConfig>,
     /// Validation data set, evaluated after every epoch.
     pub validation: Option<DataConfig>,
+    /// Parts of the validation set whose PCK is measured on its own as well: the names of the clips
+    /// that each consists of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validation_parts: BTreeMap<String, Vec<String>>,
 }
 
 fn one() -> f64 {
@@ -279,6 +284,13 @@ impl TrainConfig {
             if !(1..=most).contains(&value) {
                 return fault(&format!("{name} is {value}; it must lie in 1 to {most}"));
             }
+        }
+        // Each is a column of the log.
+        let is_bad = |name: &&String| name.contains([',', '\n', '"']);
+        if let Some(name) = self.validation_parts.keys().find(is_bad) {
+            return fault(&format!(
+                "validation_parts: '{name}' has a comma, quote or line break"
+            ));
         }
         if !(0.0..=1.0).contains(&self.backbone_rate) {
             return fault("backbone_rate must lie in 0 to 1");

@@ -18,6 +18,7 @@ mod neighbours;
 pub mod optim;
 pub mod orientation;
 pub mod params;
+mod parts;
 mod paths;
 mod preview;
 pub mod recipe;

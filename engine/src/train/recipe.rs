@@ -1,5 +1,7 @@
 //! Recipes: complete training configurations, as published, and our own for fine-tuning.
 
+use std::collections::BTreeMap;
+
 use super::config::{Freeze, InitialWeights, TrainConfig};
 use super::loss::LossConfig;
 use super::optim::{Algorithm, OptimConfig};
@@ -96,6 +98,7 @@ fn base(model: &str) -> TrainConfig {
         feature_cache: None,
         data: Vec::new(),
         validation: None,
+        validation_parts: BTreeMap::new(),
     }
 }
 

@@ -106,6 +106,10 @@ fn history(log: &str) -> Option<Vec<EpochRecord>> {
             let block = name.strip_prefix("mean_abs_m_")?;
             Some((block.to_owned(), given(name)?))
         });
+        let parts = cells.keys().filter_map(|name| {
+            let part = name.strip_prefix("pck_of_")?;
+            Some((part.to_owned(), given(name)?))
+        });
         Some(EpochRecord {
             epoch: count("epoch")?,
             step: count("step")?,
@@ -113,6 +117,7 @@ fn history(log: &str) -> Option<Vec<EpochRecord>> {
             loss: given("loss"),
             pck: given("pck"),
             oks_ap: given("oks_ap"),
+            pck_parts: parts.collect(),
             secs: given("secs")?,
             images_per_sec: given("images_per_sec")?,
             // Logs of earlier versions lack this column.
@@ -136,6 +141,7 @@ mod tests {
             loss: (epoch > 0).then_some(0.125),
             pck: Some(pck),
             oks_ap: None,
+            pck_parts: BTreeMap::from([("round 1".to_owned(), 0.5), ("round 2".to_owned(), pck)]),
             secs: 1.5,
             images_per_sec: 20.25,
             broken: 2 * epoch,

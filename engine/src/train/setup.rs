@@ -117,6 +117,7 @@ pub(super) fn validation(
         return Ok(None);
     };
     let validation = Validation::new(data.load(Split::HeldOut)?, spec, skeleton)?;
+    let validation = validation.with_parts(&config.validation_parts);
     let unused = validation.left_out();
     if !unused.people.is_empty() {
         tracing::warn!("validation: not measured on: {}", unused.reasons());
@@ -186,6 +187,7 @@ pub(super) fn epoch_record(
         loss: (running.steps > 0).then(|| running.loss / running.steps as f64),
         pck: measured.pck,
         oks_ap: measured.oks_ap,
+        pck_parts: measured.pck_parts.clone(),
         secs: running.secs,
         images_per_sec: running.people as f64 / running.secs.max(1e-9),
         broken: running.broken.len() as u64,

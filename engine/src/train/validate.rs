@@ -1,6 +1,9 @@
 //! Evaluation of weights on the live path (crop, network, decoding) with labelled people.
 
+use std::collections::BTreeMap;
+
 use super::held_out::{HeldOutPose, is_displayed};
+use super::parts::{Answers, Parts};
 use crate::codec::DecodedPerson;
 use crate::concurrency::StopFlag;
 use crate::dataset::{Annotation, Dataset, LeftOut, picture};
@@ -21,6 +24,8 @@ pub(super) struct Measured {
     pub pck: Option<f64>,
     /// COCO average precision, 0 to 1.
     pub oks_ap: Option<f64>,
+    /// PCK@0.2 of each part of the set, 0 to 1, by its name.
+    pub pck_parts: BTreeMap<String, f64>,
     /// Number of joints of which PCK is the fraction.
     pub n_joints: usize,
     /// Predictions for the people selected for display.
@@ -60,7 +65,12 @@ pub(super) struct Validation {
     /// Bottom-up networks: map from the network's joints to those of the labels, because OKS
     /// defines no sigma for synthesised joints like the neck.
     names: Option<JointMap>,
+    /// Parts that are measured on their own as well.
+    parts: Parts,
 }
+
+/// The metrics of all people, and PCK of each part.
+type Reports = (EvalReport, BTreeMap<String, f64>);
 
 impl Validation {
     /// Creates an evaluation of networks like `spec` with joints of `skeleton` on `dataset`.
@@ -88,7 +98,17 @@ impl Validation {
         };
         check_people(&dataset.samples, &mut dataset.left_out)
             .map_err(|error| Error::Invalid(format!("the validation set: {error}")))?;
-        Ok(Self { dataset, names })
+        Ok(Self {
+            dataset,
+            names,
+            parts: Parts::default(),
+        })
+    }
+
+    /// Also measures parts, for each of which the names of its clips are given.
+    pub(super) fn with_parts(mut self, clips: &BTreeMap<String, Vec<String>>) -> Self {
+        self.parts = Parts::of(&self.dataset, clips);
+        self
     }
 
     /// Returns the counts of unused labels.
@@ -138,7 +158,7 @@ impl Validation {
     ) -> Result<Measured> {
         let mut network = Network::with_card(options, card.clone(), weights)?;
         let mut seen = Vec::new();
-        let report = match &self.names {
+        let (report, pck_parts) = match &self.names {
             None => self.run_top_down(&mut network, subset, &mut seen),
             Some(names) => self.run_bottom_up(&mut network, names, subset, &mut seen),
         }?;
@@ -146,6 +166,7 @@ impl Validation {
             n_joints: report.pck.as_ref().map_or(0, |pck| pck.n_joints),
             pck: report.pck.and_then(|pck| pck.mean),
             oks_ap: report.oks.and_then(|oks| oks.ap),
+            pck_parts,
             seen,
         })
     }
@@ -155,13 +176,14 @@ impl Validation {
         network: &mut Network,
         subset: Subset<'_>,
         seen: &mut Vec<HeldOutPose>,
-    ) -> Result<EvalReport> {
+    ) -> Result<Reports> {
         let eval = EvalOptions::new(*network.input());
+        let mut answers = Answers::default();
         let mut current: Option<Frame> = None;
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
         let mut asked = 0;
-        evaluate_top_down(skeleton, samples, &eval, &mut |sample, roi| {
+        let report = evaluate_top_down(skeleton, samples, &eval, &mut |sample, roi| {
             let is_displayed = is_displayed(asked, n_people);
             if !subset.includes(is_displayed)? {
                 asked += 1;
@@ -195,8 +217,16 @@ impl Validation {
                 });
             }
             asked += 1;
+            if !self.parts.is_empty() {
+                answers.add_region(sample.image_id, *roi, &found);
+            }
             Ok(found)
-        })
+        })?;
+        let parts = match subset {
+            Subset::All(_) => self.parts.top_down(skeleton, &eval, &answers)?,
+            Subset::Displayed => BTreeMap::new(),
+        };
+        Ok((report, parts))
     }
 
     fn run_bottom_up(
@@ -205,12 +235,14 @@ impl Validation {
         names: &JointMap,
         subset: Subset<'_>,
         seen: &mut Vec<HeldOutPose>,
-    ) -> Result<EvalReport> {
+    ) -> Result<Reports> {
         let input = *network.input();
+        let eval = EvalOptions::new(input);
+        let mut answers = Answers::default();
         let (skeleton, samples) = (self.dataset.skeleton, &self.dataset.samples);
         let n_people = samples.iter().map(|s| s.annotations.len()).sum();
         let mut asked = 0;
-        evaluate_bottom_up(skeleton, samples, &EvalOptions::new(input), &mut |sample| {
+        let report = evaluate_bottom_up(skeleton, samples, &eval, &mut |sample| {
             let first = asked;
             asked += sample.annotations.len();
             let people = sample.annotations.iter().enumerate();
@@ -244,8 +276,16 @@ impl Validation {
                     found: answer_in(person.bbox, &found, skeleton),
                 });
             }
+            if !self.parts.is_empty() {
+                answers.add_people(sample.image_id, &found);
+            }
             Ok(found)
-        })
+        })?;
+        let parts = match subset {
+            Subset::All(_) => self.parts.bottom_up(skeleton, &eval, &answers)?,
+            Subset::Displayed => BTreeMap::new(),
+        };
+        Ok((report, parts))
     }
 }
 

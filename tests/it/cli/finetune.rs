@@ -1,5 +1,6 @@
 //! `train --project`, `project accept`, `rollback` and `check`: from confirmed frames to weights.
 
+use poselens_tests::golden;
 use serde_json::{Value, json};
 
 use super::{Workdir, asset};
@@ -46,6 +47,23 @@ fn number(value: &Value) -> f64 {
     value
         .as_f64()
         .unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Checks that runs are removed, versions stay, and no later run takes the name of a version's.
+fn runs_are_removed(workdir: &Workdir) {
+    let status = workdir.json("project status p --json");
+    assert_eq!(status["runs"].as_array().unwrap().len(), 2, "{status}");
+    let refused = workdir.complaint("project remove-run p 7");
+    assert!(refused.contains("there are 1, again"), "{refused}");
+    let said = workdir.succeed("project remove-run p 1 again").stdout;
+    assert!(said.contains("removed run again ("), "{said}");
+    assert!(
+        !workdir.path("p/runs/1").exists()
+            && workdir.path("p/versions/1/weights.safetensors").exists()
+    );
+    let refused = workdir.run(&format!("{TRAIN} --epochs 1 --run again"));
+    let advice = "give the new run another name";
+    assert!(refused.stderr.contains(advice), "{refused:?}");
 }
 
 /// Fails when a project cannot be trained, measured, accepted and rolled back by the command line,
@@ -125,6 +143,7 @@ fn confirmed_frames_become_a_version() {
             .contains("nothing to roll back")
     );
 
+    runs_are_removed(&workdir);
     let checked = workdir.json("project check p --device cpu --json");
     assert_eq!(checked["people"], 6);
     assert!(checked["findings"].is_array());
@@ -152,8 +171,12 @@ fn a_killed_training_leaves_the_project_sound() {
         let kept = std::fs::metadata(workdir.path("p/runs/1/features.cache"));
         kept.is_ok_and(|kept| kept.len() > 0) && workdir.path("p/runs/1/log.csv").exists()
     });
+    let refused = workdir.complaint("project remove-run p 1");
+    assert!(refused.contains("trained or measured"), "{refused}");
     training.signal("KILL");
     assert_eq!(training.wait().code, None);
+    let status = workdir.json("project status p --json");
+    assert_eq!(status["runs"][0]["state"], "not finished", "{status}");
     assert_eq!(workdir.json("project status p --json")["confirmed"], 6);
     let early = workdir.complaint("project accept p 1");
     assert!(early.contains("has not been measured"), "{early}");
@@ -172,4 +195,47 @@ fn a_killed_training_leaves_the_project_sound() {
         "{}",
         nothing.stderr
     );
+}
+
+/// Fails when a second round of the hold-out is not measured on its own after every epoch and at the
+/// end, or the log lacks it.
+#[test]
+fn every_round_of_the_hold_out_is_measured() {
+    let workdir = Workdir::new();
+    project(&workdir);
+    workdir.copy(&golden("video/bframes.mp4"), "bframes.mp4");
+    workdir.succeed("project add p --clip bframes.mp4");
+    let second = "[[round]]\nseed = 2\nnewest_clip = 2\nclips = [2]\n";
+    workdir.write("p/holdout.toml", format!("{HOLDOUT}{second}"));
+    let keypoints: Vec<f64> = (0..17)
+        .flat_map(|j| {
+            [
+                10.0 + 12.0 * f64::from(j % 5),
+                6.0 + 3.0 * f64::from(j),
+                1.0,
+            ]
+        })
+        .collect();
+    let person = |frame: u64| json!({ "image_id": frame, "category_id": 1, "keypoints": keypoints, "score": 1.0 });
+    let people: Vec<Value> = [2, 5, 8].map(person).into();
+    workdir.write("second.json", Value::from(people).to_string());
+    workdir.succeed("project import p --coco second.json --clip bframes --confirm");
+    let trained = workdir.json(&format!("{TRAIN} --epochs 1 --part last-blocks --replay 0"));
+    let history = trained["history"].as_array().unwrap();
+    assert_eq!(history.len(), 2, "{trained}");
+    for record in history {
+        let parts = record["pck_parts"].as_object().unwrap();
+        let names: Vec<&String> = parts.keys().collect();
+        assert_eq!(names, ["round 1", "round 2"], "{record}");
+        let all = number(&record["pck"]);
+        let [one, two] = ["round 1", "round 2"].map(|name| number(&parts[name]));
+        let (low, high) = (one.min(two), one.max(two));
+        assert!((low..=high).contains(&all), "{record}");
+    }
+    let names = &trained["holdout_round_names"];
+    assert_eq!(names, &json!(["round 1", "round 2"]), "{trained}");
+    assert_eq!(trained["holdout_rounds"][1]["frames"], 3, "{trained}");
+    let log = workdir.read("p/runs/1/log.csv");
+    let head = log.lines().next().unwrap();
+    assert!(head.contains(",pck_of_round 1,pck_of_round 2"), "{head}");
 }

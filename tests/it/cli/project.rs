@@ -248,14 +248,19 @@ fn results_come_in_as_proposals() {
     assert_eq!(counts(&status(&workdir)), [0, 3, 0, 0]);
 }
 
-/// Fails when clips cannot be added or found again, a missing one is not named, or wrong usage
-/// changes something.
+/// Fails when clips cannot be added or found again, a missing one is not named, the project cannot be
+/// renamed, or wrong usage changes something.
 #[test]
 fn clips_are_added_and_found_again() {
     let workdir = Workdir::new();
     clips(&workdir);
     workdir.succeed("project new p --clip sister.mkv");
     workdir.succeed("project add p --clip vfr.mkv");
+    assert_eq!(status(&workdir)["name"], "p");
+    workdir.succeed("project rename p Signer");
+    assert_eq!(status(&workdir)["name"], "Signer");
+    let line = workdir.misuse(&format!("project rename p {}", "n".repeat(101)));
+    assert!(line.contains("at most 100"), "{line}");
     let line = workdir.complaint("project add p --clip sister.mkv");
     assert!(line.contains("the clip sister"), "{line}");
     let line = workdir.complaint("project new p --clip bframes.mp4");
@@ -287,4 +292,28 @@ fn clips_are_added_and_found_again() {
             outcome.complaint(arguments);
         }
     }
+}
+
+/// Fails when the list of possible mistakes names joints as files do, or the document for scripts
+/// does not.
+#[test]
+fn mistakes_are_listed_in_words() {
+    let workdir = Workdir::new();
+    workdir.copy(&asset("clips/sister.mkv"), "sister.mkv");
+    workdir.succeed("project new p --clip sister.mkv");
+    let mut labels = labels(&["sister/000003.png"]);
+    // The right wrist at the place of the left one.
+    let (left, right) = (3 * 9, 3 * 10);
+    let keypoints = &mut labels["annotations"][0]["keypoints"];
+    keypoints[right] = keypoints[left].clone();
+    workdir.write("labels.json", labels.to_string());
+    workdir.succeed("project import p --coco labels.json --confirm");
+    let said = workdir.succeed("project check p --no-model").stdout;
+    assert!(
+        said.contains("right wrist: at the same place as the left wrist"),
+        "{said}"
+    );
+    assert!(!said.contains("_wrist"), "{said}");
+    let document = workdir.json("project check p --no-model --json");
+    assert_eq!(document["findings"][0]["joint"], "r_wrist", "{document}");
 }

@@ -45,6 +45,41 @@ fn projects_that_cannot_be_opened_are_refused_in_a_line() {
     assert_eq!(recent.len(), 1);
 }
 
+/// Fails when the name of a project cannot be changed in the window, or is not that in the header and
+/// in the list of recent projects.
+#[test]
+fn a_project_is_renamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = project(folder.path());
+    let mut window = Window::with(builder(), folder, Some(place.clone()));
+    window.until_frame(2);
+    window.click("More about the project");
+    window.harness.get_by_label("Project name").focus();
+    window.harness.run_steps(2);
+    window
+        .harness
+        .get_by_label("Project name")
+        .type_text("Anna's ");
+    window.harness.run_steps(2);
+    window.click("Rename the project");
+    window.until_says("The project is called");
+    let contents = Contents::read(&place).unwrap();
+    let name = contents.file().title(&place);
+    assert!(
+        name.contains("Anna's") && name.contains("project"),
+        "{name}"
+    );
+    let choices = &window.harness.state().state().label;
+    assert_eq!(choices.recent_name(&choices.recent[0]), name);
+    assert!(
+        window
+            .harness
+            .query_all_by_label_contains(&name)
+            .next()
+            .is_some()
+    );
+}
+
 /// Fails when a path that is a clip does not become a project, the next one not a further clip, or
 /// the same one is added twice.
 #[test]

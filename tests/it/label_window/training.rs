@@ -64,6 +64,10 @@ fn project(folder: &Path) -> PathBuf {
 fn open() -> Window {
     let folder = tempfile::tempdir().unwrap();
     let place = project(folder.path());
+    open_at(folder, place)
+}
+
+fn open_at(folder: tempfile::TempDir, place: PathBuf) -> Window {
     let mut gui = gui(None, &[], folder.path());
     gui.project = Some(place);
     let settings = folder.path().join("settings.toml");
@@ -124,11 +128,45 @@ fn confirmed_frames_become_the_version_in_use() {
     assert_eq!(current.map(|version| version.file.number), Some(1));
     window.until(|app| {
         let review = app.label().finetune.review.as_ref();
-        review.is_some_and(|review| review.current == 1)
+        review.is_some_and(|review| review.outcomes.current == 1)
     });
     window.click("Roll back");
     window.until(|app| app.ui_state().model.as_deref() == Some("sfm"));
     assert_eq!(Version::current(&place).unwrap(), None);
+
+    window.click("Delete run…");
+    window.click("Delete run 1 for good");
+    window.until_says("Run 1 is deleted");
+    assert!(!place.join("runs/1").exists());
+    assert!(Version::read(&place, 1).is_ok(), "versions are kept");
+}
+
+/// Fails when a run that was killed while it was prepared is not shown, cannot be deleted, or is
+/// deleted without a question.
+#[test]
+fn a_half_prepared_run_can_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = project(folder.path());
+    let run = place.join("runs/5");
+    std::fs::create_dir_all(run.join("data/images")).unwrap();
+    let mut window = open_at(folder, place);
+    window.press_with(Modifiers::SHIFT, Key::T);
+    window.until(|app| app.label().finetune.review.is_some());
+    window.click("Run 5, unusable");
+    window.harness.run_steps(3);
+    assert!(window.has("Run 5 cannot be used"));
+    window.click("Delete run…");
+    window.click("Keep run 5");
+    assert!(!window.has("Delete run 5 for good") && run.exists());
+    window.click("Delete run…");
+    window.click("Delete run 5 for good");
+    window.until_says("Run 5 is deleted");
+    assert!(!run.exists());
+    window.until(|app| {
+        let review = app.label().finetune.review.as_ref();
+        review.is_some_and(|review| review.outcomes.runs.unusable.is_empty())
+    });
+    assert!(window.has("Train on these labels"));
 }
 
 /// Fails when a training can start although nothing is held out, or the reason is not said.
@@ -168,4 +206,39 @@ fn a_finding_leads_to_its_place() {
         (finding.person, finding.joint)
     );
     assert!(pick.joint.is_some());
+}
+
+/// Fails when a training that could not be prepared is to be continued although nothing of it is
+/// there, or cannot be started again.
+#[test]
+fn a_failed_preparation_offers_a_new_start() {
+    let mut window = open();
+    let runs = window.place().join("runs");
+    // In place of the folder.
+    std::fs::write(&runs, "").unwrap();
+    window.press_with(Modifiers::SHIFT, Key::T);
+    window.until(|app| app.label().finetune.review.is_some());
+    window.click("Start training");
+    window.until(|app| {
+        let tuning = &app.label().finetune;
+        let is_over = |phase: &Phase| matches!(phase, Phase::Failed(_));
+        let progress = tuning.progress.as_ref();
+        progress.is_some_and(|progress| is_over(&progress.phase)) && !tuning.is_active()
+    });
+    window.harness.run_steps(3);
+    let progress = window.harness.state().label().finetune.progress.clone();
+    assert!(!progress.unwrap().can_continue);
+    assert!(!window.has("Continue"));
+    let mut faults = window.harness.query_all_by_label_contains("cannot create");
+    assert!(faults.next().is_none(), "it begins with a capital");
+    drop(faults);
+    let mut faults = window.harness.query_all_by_label_contains("Cannot create");
+    assert!(faults.next().is_some());
+    drop(faults);
+    std::fs::remove_file(&runs).unwrap();
+    window.click("Start training");
+    window.until(|app| {
+        let progress = app.label().finetune.progress.as_ref();
+        progress.is_some_and(|progress| progress.folder.ends_with("runs/1"))
+    });
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use poselens_engine::estimator::Estimator;
 use poselens_engine::project::check::{Finding, FindingKind, check, far_from_model};
 use poselens_engine::project::{Contents, Version};
+use poselens_engine::words::joint_words;
 use serde::Serialize;
 
 use crate::cli::args::NetworkArgs;
@@ -102,7 +103,8 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
     }
     for row in &document.findings {
         let person = row.person.map(|id| format!(", person {id}"));
-        let joint = row.joint.as_ref().map(|joint| format!(", {joint}"));
+        let joint = row.joint.as_deref().map(joint_words);
+        let joint = joint.map(|joint| format!(", {joint}"));
         print_line(format_args!(
             "{} frame {}{}{}: {}",
             row.clip,

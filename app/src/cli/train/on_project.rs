@@ -1,15 +1,15 @@
 //! `poselens train --project`: trains on a label project and measures the result.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
 use crossbeam::channel::bounded;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::finetune::{
-    Comparison, Effort, FinetuneOptions, FrameResult, Gate, Interval, Part, RunFile, SetCount,
-    measure, prepare, run_folder, unfinished_run,
+    Comparison, Effort, FinetuneOptions, FrameResult, Gate, Interval, Part, RunFile, RunLock,
+    SetCount, discard_unbegun, measure, prepare, run_folder, unfinished_run,
 };
 use poselens_engine::project::check::check;
 use poselens_engine::project::{Contents, Project};
@@ -59,7 +59,10 @@ struct Document<'a> {
     losses: &'a [String],
     measurement_remarks: &'a [String],
     holdout: Option<&'a Comparison>,
+    /// Each round of the hold-out, if there are several.
     holdout_rounds: &'a [Comparison],
+    /// Their names.
+    holdout_round_names: Vec<String>,
     retention: Option<&'a Comparison>,
     /// Held-out frames, worst first.
     frames: &'a [FrameResult],
@@ -120,37 +123,26 @@ pub(super) fn run(hardware: Hardware, folder: &Path, args: &TrainArgs) -> anyhow
     }
     let stop = StopFlag::new();
     stop_on_ctrl_c(&stop)?;
-    let mut trainer;
-    let out;
-    if args.resume {
-        out = match &args.run {
-            Some(name) => run_folder(folder, name)?,
-            None => unfinished_run(folder)?,
-        };
-        let changes = ResumeOptions {
-            epochs: args.epochs,
-            ..ResumeOptions::default()
-        };
-        trainer = Trainer::resume_with(&out, &changes, hardware)?;
+    // The run is locked until it is measured.
+    let (mut trainer, out, _lock) = if args.resume {
+        resumed(folder, args, hardware)?
     } else {
-        let progress = Progress::new(None);
-        let options = args.finetune_options();
-        let mut step = |done: usize, total: usize| {
-            progress.expect(Some(total as u64));
-            progress.set(done as u64);
-        };
-        let prepared = prepare(&contents, &options, hardware, &mut step, &stop);
-        progress.finish();
-        let prepared = checked(prepared)?;
-        out = prepared.folder;
-        trainer = Trainer::begin(prepared.config, &out, hardware)?;
-    }
+        begun(&contents, args, hardware, &stop)?
+    };
     let file = RunFile::read(&out)?;
     eprintln!("training on {}; hold-out: {}", file.data, file.holdout);
     for remark in &file.remarks {
         eprintln!("{remark}");
     }
-    let (reason, first) = train(&mut trainer, args.stop_after_epochs, &stop, begin)?;
+    let (reason, first) = match train(&mut trainer, args.stop_after_epochs, &stop, begin) {
+        Ok(ended) => ended,
+        Err(error) => {
+            // Closes its files.
+            drop(trainer);
+            discard_unbegun(&out);
+            return Err(error);
+        }
+    };
     let gate = match reason {
         StopReason::Finished => Some(measured(&contents, &out, hardware, &stop)?),
         _ => None,
@@ -187,6 +179,7 @@ pub(super) fn run(hardware: Hardware, folder: &Path, args: &TrainArgs) -> anyhow
         measurement_remarks: gate.map_or(&[], |gate| &gate.remarks),
         holdout: gate.map(|gate| &gate.holdout),
         holdout_rounds: gate.map_or(&[], |gate| &gate.rounds),
+        holdout_round_names: gate.map_or_else(Vec::new, round_names),
         retention: gate.and_then(|gate| gate.retention.as_ref()),
         frames: gate.map_or(&[], |gate| &gate.frames),
     };
@@ -194,6 +187,47 @@ pub(super) fn run(hardware: Hardware, folder: &Path, args: &TrainArgs) -> anyhow
         return print_json(&document);
     }
     document.print()
+}
+
+/// A training with the folder of its run, which is locked.
+type Training = (Trainer, PathBuf, RunLock);
+
+/// Resumes the run that was asked for, else the newest unfinished one.
+fn resumed(project: &Path, args: &TrainArgs, hardware: Hardware) -> anyhow::Result<Training> {
+    let out = match &args.run {
+        Some(name) => run_folder(project, name)?,
+        None => unfinished_run(project)?,
+    };
+    let changes = ResumeOptions {
+        epochs: args.epochs,
+        ..ResumeOptions::default()
+    };
+    let lock = RunLock::take(&out)?;
+    let trainer = Trainer::resume_with(&out, &changes, hardware)?;
+    Ok((trainer, out, lock))
+}
+
+/// Prepares a new run.
+fn begun(
+    contents: &Contents,
+    args: &TrainArgs,
+    hardware: Hardware,
+    stop: &StopFlag,
+) -> anyhow::Result<Training> {
+    let progress = Progress::new(None);
+    let mut step = |done: usize, total: usize| {
+        progress.expect(Some(total as u64));
+        progress.set(done as u64);
+    };
+    let options = args.finetune_options();
+    let prepared = prepare(contents, &options, hardware, &mut step, stop);
+    progress.finish();
+    let prepared = checked(prepared)?;
+    let trainer = Trainer::begin(prepared.config, &prepared.folder, hardware);
+    if trainer.is_err() {
+        discard_unbegun(&prepared.folder);
+    }
+    Ok((trainer?, prepared.folder, prepared.lock))
 }
 
 /// Trains, and returns when the hold-out was first better than before, in seconds since `begin`.
@@ -248,6 +282,10 @@ impl Improvement {
     }
 }
 
+fn round_names(gate: &Gate) -> Vec<String> {
+    gate.named_rounds().map(|(name, _)| name).collect()
+}
+
 fn measured(
     contents: &Contents,
     out: &Path,
@@ -273,10 +311,14 @@ impl Document<'_> {
                 counted(self.epochs, "epoch")
             ));
         };
-        for (name, compared) in [("hold-out", self.holdout), ("retention", self.retention)] {
-            if let Some(compared) = compared {
-                print_line(line(name, compared))?;
-            }
+        if let Some(compared) = self.holdout {
+            print_line(line("hold-out", compared))?;
+        }
+        for (name, compared) in self.holdout_round_names.iter().zip(self.holdout_rounds) {
+            print_line(line(name, compared))?;
+        }
+        if let Some(compared) = self.retention {
+            print_line(line("retention", compared))?;
         }
         for loss in self.losses.iter().chain(self.measurement_remarks) {
             print_line(loss)?;

@@ -146,6 +146,8 @@ fn line(record: &EpochRecord) -> String {
     for (name, value) in [("PCK@0.2", record.pck), ("OKS AP", record.oks_ap)] {
         parts.extend(value.map(|value| format!("{name} {:.2} %", 100.0 * value)));
     }
+    let of_parts = record.pck_parts.iter();
+    parts.extend(of_parts.map(|(part, pck)| format!("{part} {:.2} %", 100.0 * pck)));
     if record.broken > 0 {
         parts.push(format!(
             "{} could not be used",

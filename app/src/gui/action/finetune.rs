@@ -29,6 +29,10 @@ pub enum FinetuneAction {
     Accept(String),
     /// Keep the weights in use; closes the result.
     KeepOld,
+    /// Ask whether to delete the run in this folder; `None` withdraws the question.
+    AskRemove(Option<PathBuf>),
+    /// Delete the run in this folder for good.
+    Remove(PathBuf),
     /// Use this version from now on; 0 for the bundled weights.
     UseVersion(u32),
     /// Use the version before the present one.

@@ -93,6 +93,8 @@ pub enum LabelAction {
     Ask(Ask),
     /// Open the project in this folder.
     Open(PathBuf),
+    /// Call the project by this name; its folder keeps its own.
+    Rename(String),
     /// Clear the list of recent projects.
     ForgetRecent,
     /// Close the project.
@@ -155,6 +157,10 @@ pub enum LabelAction {
     Suggest,
     /// Cancel the search for frames.
     CancelSuggest,
+    /// Copy the shown clip into the folder of the project.
+    CopyClip,
+    /// Cancel the copy.
+    CancelCopy,
     /// Set zoom and position of the image.
     Zoom(Zoom),
     /// Show a page.

@@ -29,7 +29,7 @@ pub fn control_ui(
     let stop = Button::new((Icon::Stop.atom(None), "Stop")).min_size(BUTTON);
     if ui
         .add_enabled(requested != Requested::Stop, stop)
-        .on_hover_text("Saves and stops after this step; 'Continue' resumes later")
+        .on_hover_text(stop_help(progress))
         .accessible_name("Stop")
         .clicked()
     {
@@ -63,6 +63,18 @@ pub fn control_ui(
             .accessible_name(name);
     }
     asked
+}
+
+/// Returns what happens when the training is stopped now.
+fn stop_help(progress: Option<&TrainProgress>) -> &'static str {
+    match progress {
+        Some(TrainProgress {
+            aside: Some(_),
+            history,
+            ..
+        }) if history.is_empty() => "Ends the preparation, of which nothing is kept",
+        _ => "Saves and stops after this step; 'Continue' resumes later",
+    }
 }
 
 /// Returns the current activity.

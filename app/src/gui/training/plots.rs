@@ -1,5 +1,6 @@
 //! Plots of values over training steps.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use eframe::egui::{Color32, FontId, Id, Label, Rangef, RichText, Ui};
@@ -13,9 +14,9 @@ use crate::gui::training::ticks::{self, LINE_DISTANCE, Unit};
 use crate::gui::{theme, widgets};
 
 /// A curve in a plot.
-pub struct Curve {
+pub struct Curve<'a> {
     /// Name in the legend.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Colour of the line.
     pub color: Color32,
     /// Pairs of step and value.
@@ -24,14 +25,42 @@ pub struct Curve {
     pub is_measured: bool,
 }
 
-/// Shows PCK and average precision on the held-out people.
+/// Colours of the parts of the held-out people, which differ for colour-blind people as well.
+const PARTS: [Color32; 4] = [
+    theme::LEFT,
+    Color32::from_rgb(0xCC, 0x79, 0xA7),
+    Color32::from_rgb(0xF0, 0xE4, 0x42),
+    theme::WEAK,
+];
+
+/// Returns the curve of PCK on each part of the held-out people.
+fn part_curves(history: &[EpochRecord]) -> Vec<Curve<'_>> {
+    let names: BTreeSet<&String> = history.iter().flat_map(|r| r.pck_parts.keys()).collect();
+    let mut names: Vec<&String> = names.into_iter().collect();
+    // "round 10" after "round 9".
+    names.sort_by_key(|name| name.len());
+    let mut curves = Vec::new();
+    for (name, color) in names.into_iter().zip(PARTS.iter().cycle()) {
+        let points = history.iter();
+        let points = points.filter_map(|r| Some([r.step as f64, *r.pck_parts.get(name)?]));
+        curves.push(Curve {
+            name,
+            color: *color,
+            points: points.collect(),
+            is_measured: true,
+        });
+    }
+    curves
+}
+
+/// Shows PCK and average precision on the held-out people, and PCK on each part of them.
 pub fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
     let of = |value: fn(&EpochRecord) -> Option<f64>| {
         let points = progress.history.iter();
         let points = points.filter_map(|r| Some([r.step as f64, value(r)?]));
         points.collect()
     };
-    let curves = [
+    let mut curves = vec![
         Curve {
             name: "PCK@0.2",
             color: theme::GREEN,
@@ -45,14 +74,15 @@ pub fn metrics_ui(ui: &mut Ui, progress: &TrainProgress, height: f32) {
             is_measured: true,
         },
     ];
+    curves.extend(part_curves(&progress.history));
     let help = "Accuracy on people that were not trained on; this should go up";
     ui.horizontal_wrapped(|ui| title_ui(ui, "Held-out people", help, &curves));
     let unit = Unit::Percent;
-    plot_ui(ui, "Figures", curves.into(), unit, height, progress);
+    plot_ui(ui, "Figures", curves, unit, height, progress);
 }
 
 /// Shows the title of a plot and its legend.
-pub fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
+pub fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve<'_>]) {
     ui.spacing_mut().interact_size.y = 20.0;
     ui.spacing_mut().item_spacing.x = 5.0;
     ui.label(RichText::new(title).strong().color(theme::TEXT))
@@ -68,7 +98,7 @@ pub fn title_ui(ui: &mut Ui, title: &str, help: &str, curves: &[Curve]) {
 }
 
 /// Returns the minimum range of the axis, so that flat or empty curves also get readable ticks.
-fn span(curves: &[Curve], unit: Unit) -> (f64, f64) {
+fn span(curves: &[Curve<'_>], unit: Unit) -> (f64, f64) {
     let values = || curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
     let (Some(low), Some(high)) = (values().reduce(f64::min), values().reduce(f64::max)) else {
         return match unit {
@@ -113,7 +143,7 @@ fn axis(hints: AxisHints<'_>) -> AxisHints<'_> {
 pub fn plot_ui(
     ui: &mut Ui,
     id: &str,
-    curves: Vec<Curve>,
+    curves: Vec<Curve<'_>>,
     unit: Unit,
     height: f32,
     progress: &TrainProgress,
@@ -180,7 +210,7 @@ pub fn plot_ui(
         });
 }
 
-fn draw(plot: &mut PlotUi<'_>, curve: Curve) {
+fn draw(plot: &mut PlotUi<'_>, curve: Curve<'_>) {
     if curve.points.is_empty() {
         return;
     }
@@ -225,5 +255,35 @@ mod tests {
         assert!(high <= 1.0 && (low - 0.96).abs() < 1e-9, "{low} {high}");
         let (low, high) = of(&[1e-4], Unit::Plain);
         assert!(low < 1e-4 && high > 1e-4 && low > 0.0 && high < 2e-4);
+    }
+
+    /// Fails when a part of the held-out people has no curve of its own, or the curves are out of
+    /// order.
+    #[test]
+    fn every_part_has_its_curve() {
+        let record = |epoch: u64| EpochRecord {
+            epoch,
+            step: 10 * epoch,
+            lr: 0.1,
+            loss: None,
+            pck: Some(0.5),
+            oks_ap: None,
+            secs: 1.0,
+            images_per_sec: 1.0,
+            broken: 0,
+            gates: std::collections::BTreeMap::new(),
+            pck_parts: [2, 10, 1]
+                .map(|n: u64| (format!("round {n}"), 0.1 * (n + epoch) as f64))
+                .into(),
+        };
+        let history = [record(0), record(1)];
+        let curves = part_curves(&history);
+        let names: Vec<&str> = curves.iter().map(|curve| curve.name).collect();
+        assert_eq!(names, ["round 1", "round 2", "round 10"]);
+        let steps: Vec<f64> = curves[1].points.iter().map(|p| p[0]).collect();
+        assert_eq!(steps, [0.0, 10.0]);
+        assert!((curves[1].points[1][1] - 0.3).abs() < 1e-9);
+        assert_ne!(curves[0].color, curves[1].color);
+        assert!(part_curves(&[]).is_empty());
     }
 }

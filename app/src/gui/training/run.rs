@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use poselens_engine::concurrency::{StopFlag, Worker};
+use poselens_engine::train::checkpoint::STATE;
 use poselens_engine::train::{Event, HeldOutPose, StopReason, Trainer};
 use poselens_engine::{Error, Result};
 
@@ -68,13 +69,17 @@ impl Run {
             StopFlag::new(),
             move |_| {
                 let phase = work(&events, &held, &shown)?;
-                shown.update(true, |progress| progress.end(phase));
+                shown.update(true, |progress| {
+                    progress.can_continue = is_saved(progress);
+                    progress.end(phase);
+                });
                 Ok(())
             },
             move |error| {
                 tracing::error!(%error, "the training failed");
-                let text = explain(&error);
                 failed.update(true, |progress| {
+                    progress.can_continue = is_saved(progress);
+                    let text = explain(&error, progress.can_continue);
                     progress.say(text.clone());
                     progress.end(Phase::Failed(text));
                 });
@@ -144,7 +149,12 @@ fn tell(events: &Receiver<Event>, shared: &SharedProgress) {
             }
             event => {
                 let is_urgent = !matches!(event, Event::Step { .. });
+                let is_saved = matches!(event, Event::Saved { .. });
                 shared.update(is_urgent, |progress| progress.take(event));
+                if is_saved && let Some((progress, _)) = shared.newer(0) {
+                    let stored = progress.losses.store(&progress.folder);
+                    stored.unwrap_or_else(|error| tracing::warn!("no loss curve: {error}"));
+                }
             }
         }
     }
@@ -168,27 +178,36 @@ pub fn held_out_images(epoch: u64, people: &[HeldOutPose]) -> HeldOutImages {
     }
 }
 
-/// Explains an error in plain words.
-fn explain(error: &Error) -> String {
+/// Returns whether the folder of a training has a state from which it can be resumed.
+fn is_saved(progress: &TrainProgress) -> bool {
+    progress.folder.join(STATE).is_file()
+}
+
+/// Explains in plain words an error that has ended a training, and what to do about it.
+fn explain(error: &Error, can_continue: bool) -> String {
+    let advice = if can_continue {
+        "press Continue"
+    } else {
+        "start the training again"
+    };
     let text = error.to_string();
     let text = text.replace(
         "(--annotations, --val-annotations)",
-        "on the right, then press Continue",
+        &format!("on the right, then {advice}"),
     );
+    let kept = if can_continue {
+        "Everything saved before is intact"
+    } else {
+        "Nothing was trained yet"
+    };
     let is_full = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::StorageFull)
         || text.contains("No space left");
     if is_full {
-        return format!(
-            "The disk is full: {text}. Everything saved before is intact; free some space, then \
-             press Continue."
-        );
+        return format!("The disk is full: {text}. {kept}; free some space, then {advice}.");
     }
     if let Error::Panicked { message, .. } | Error::Internal(message) = error {
-        return format!(
-            "An internal error ended the training: {message}. Everything saved before is intact; \
-             press Continue to resume."
-        );
+        return format!("An internal error ended the training: {message}. {kept}; {advice}.");
     }
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string());
@@ -235,9 +254,46 @@ mod tests {
     fn a_full_disk_is_explained_in_plain_words() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = Error::io("write", Path::new("state.safetensors"))(full);
-        assert!(explain(&error).starts_with("The disk is full: cannot write state"));
+        assert!(explain(&error, true).starts_with("The disk is full: cannot write state"));
         let error = Error::Failed("the loss became NaN".to_owned());
-        assert_eq!(explain(&error), "The loss became NaN");
+        assert_eq!(explain(&error, true), "The loss became NaN");
+    }
+
+    /// Fails when a training that has saved nothing is to be continued, or one that was saved is to
+    /// begin again.
+    #[test]
+    fn only_a_saved_training_is_to_be_continued() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let errors = [
+            Error::io("write", Path::new("train.coco.json"))(full),
+            Error::Internal("index 7 of 3".to_owned()),
+            Error::Invalid("give them (--annotations, --val-annotations)".to_owned()),
+        ];
+        for error in errors {
+            let [saved, unsaved] = [true, false].map(|is_saved| explain(&error, is_saved));
+            assert!(saved.contains("press Continue"), "{saved}");
+            assert!(!unsaved.contains("Continue"), "{unsaved}");
+            assert!(unsaved.contains("start the training again"), "{unsaved}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let fail = |is_saved: bool| {
+            let progress = TrainProgress::new(folder.path().to_owned(), "sfm".into(), 3);
+            if is_saved {
+                std::fs::write(folder.path().join(STATE), "").unwrap();
+            }
+            let run = Run::spawn(progress, &Waker::default(), |_, _, _| {
+                Err(Error::Internal("index 7 of 3".to_owned()))
+            });
+            until(&run.unwrap(), |s| s.phase.is_over())
+        };
+        for is_saved in [false, true] {
+            let progress = fail(is_saved);
+            assert_eq!(progress.can_continue, is_saved);
+            let Phase::Failed(text) = progress.phase else {
+                panic!("{:?}", progress.phase);
+            };
+            assert_eq!(text.contains("press Continue"), is_saved, "{text}");
+        }
     }
 
     /// Fails when a pause does not hold, cannot be ended, or overrides `Stop`.

@@ -86,3 +86,26 @@ fn the_worst_frames_come_first() {
     assert_eq!(numbers, [1, 2, 0]);
     assert!((listed[0].before - 0.2).abs() < 1e-12 && (listed[0].after - 0.4).abs() < 1e-12);
 }
+
+/// Fails when a round of the hold-out has the name of another one because an earlier round has no
+/// measured person.
+#[test]
+fn rounds_keep_their_names() {
+    let same = compared(&[0.05; 12], &[0.05; 12]);
+    let mut gate = Gate {
+        version: VERSION,
+        verdict: Verdict::NoClearDifference,
+        losses: Vec::new(),
+        remarks: Vec::new(),
+        holdout: same.clone(),
+        rounds: vec![same.clone(), same],
+        round_numbers: vec![1, 3],
+        retention: None,
+        frames: Vec::new(),
+    };
+    let names =
+        |gate: &Gate| -> Vec<String> { gate.named_rounds().map(|(name, _)| name).collect() };
+    assert_eq!(names(&gate), ["round 1", "round 3"]);
+    gate.round_numbers.clear();
+    assert_eq!(names(&gate), ["round 1", "round 2"]);
+}

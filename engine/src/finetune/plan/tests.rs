@@ -166,3 +166,22 @@ fn items_are_chosen_evenly() {
     assert_eq!(evenly(&items, 99), items);
     assert!(evenly::<u32>(&[], 3).is_empty());
 }
+
+/// Fails when the held-out clips are divided into other parts than the rounds of the hold-out, or a
+/// single round is a part.
+#[test]
+fn the_rounds_are_the_parts_of_the_hold_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = [(1, 120), (2, 0), (3, 20), (3, 250)];
+    let one = labelled(folder.path(), &frames);
+    let plan = Plan::of(&one, &FinetuneOptions::default()).unwrap();
+    assert!(plan.rounds(&one).is_empty());
+    let first = HOLDOUT.replace("clips = [3]", "clips = []");
+    let text = format!("{first}[[round]]\nseed = 2\nnewest_clip = 3\nclips = [3]\n");
+    std::fs::write(folder.path().join("holdout.toml"), text).unwrap();
+    let two = Contents::read(folder.path()).unwrap();
+    let plan = Plan::of(&two, &FinetuneOptions::default()).unwrap();
+    let part = |name: &str, clip: &str| (name.to_owned(), vec![clip.to_owned()]);
+    let parts = [part("round 1", "clip1"), part("round 2", "clip3")];
+    assert_eq!(plan.rounds(&two), parts.into());
+}

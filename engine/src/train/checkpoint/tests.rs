@@ -27,6 +27,7 @@ fn state() -> (State, Card) {
         loss: Some(0.1),
         pck: Some(0.5),
         oks_ap: None,
+        pck_parts: BTreeMap::from([("round 1".to_owned(), 0.25)]),
         secs: 1.5,
         images_per_sec: 3.0,
         broken: 2,
@@ -76,8 +77,8 @@ fn a_state_comes_back_exactly() {
         assert!(beside("tp-r-a3").is_err());
     }
     let log = std::fs::read_to_string(folder.path().join(LOG)).unwrap();
-    let wanted = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,broken,mean_abs_m_x12\n\
-                  1,7,0.001,0.1,0.5,,1.500,3.000,2,0.25\n";
+    let wanted = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,broken,\
+                  pck_of_round_1,mean_abs_m_x12\n1,7,0.001,0.1,0.5,,1.500,3.000,2,0.25,0.25\n";
     assert_eq!(log, wanted);
     let text = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
     let read: TrainConfig = toml::from_str(&text).unwrap();

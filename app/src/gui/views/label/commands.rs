@@ -243,6 +243,11 @@ pub(super) const OWN_COMMANDS: &[FixedCommand] = &[
         &[],
         LabelAction::Finetune(FinetuneAction::RollBack),
     ),
+    row(
+        "Copy the shown clip into the project",
+        &[],
+        LabelAction::CopyClip,
+    ),
     row("Close the label project", &[], LabelAction::Close),
 ];
 

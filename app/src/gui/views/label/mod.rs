@@ -5,13 +5,15 @@
 //! ([`published`]). A [`Gesture`](gesture::Gesture) is sent to it and becomes an edit there, which is
 //! drawn once it is on disk; meanwhile a dragged joint is drawn as a preview
 //! ([`Held`](crate::gui::action::label::Held)). A [`FrameThread`](frames::FrameThread) decodes the
-//! frames, a [`Search`](search::Search) suggests some, and an [`Adding`](adding::Adding) looks for a
-//! person where the user points. The page [`finetune`] trains on the labels. Panels read [`Label`],
+//! frames, a [`Search`](search::Search) suggests some, an [`Adding`](adding::Adding) looks for a person
+//! where the user points, and a [`Copying`](copying::Copying) copies a clip into the project. The page [`finetune`] trains on the labels. Panels read [`Label`],
 //! which runs the view's actions.
 
 mod adding;
 mod bar;
 mod commands;
+mod copied;
+mod copying;
 mod dialogs;
 mod draw;
 mod edits;

@@ -14,10 +14,10 @@ use poselens_engine::{Error, Result};
 
 use crate::gui::action::label::FramePlace;
 use crate::gui::state::label::Listed;
-use crate::gui::titles::folder_name;
 use crate::gui::views::label::adding::Adding;
+use crate::gui::views::label::copying::Copying;
 use crate::gui::views::label::finetune::compare::Comparing;
-use crate::gui::views::label::finetune::review::Review;
+use crate::gui::views::label::finetune::review::Reviewer;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::list::FrameList;
 use crate::gui::views::label::model::Loaded;
@@ -38,11 +38,13 @@ pub(super) struct Open {
     pub comparing: Option<Comparing>,
     /// Findings of the last comparison with a model.
     pub compared: Vec<Finding>,
-    review: Option<(u64, Arc<Review>)>,
+    pub reviewer: Reviewer,
     /// The search for a person to add.
     pub adding: Option<Adding>,
     /// The model that found the last one.
     pub loaded: Option<Loaded>,
+    /// The clip that is being copied into the project.
+    pub copying: Option<Copying>,
     /// When the last edit was made that is not in a snapshot.
     edited: Option<Instant>,
 }
@@ -60,9 +62,10 @@ impl Open {
             search: None,
             comparing: None,
             compared: Vec::new(),
-            review: None,
+            reviewer: Reviewer::default(),
             adding: None,
             loaded: None,
+            copying: None,
             edited: None,
             project,
         };
@@ -149,6 +152,16 @@ impl Open {
         Ok(())
     }
 
+    /// Calls the project by another name; returns a message.
+    ///
+    /// # Errors
+    /// When the name cannot be used, or the project cannot be written.
+    pub(super) fn rename(&mut self, name: &str) -> Result<String> {
+        self.project.rename(name)?;
+        self.refresh_info()?;
+        Ok(format!("The project is called {}", self.info.title()))
+    }
+
     /// Suggests a frame of a file, which becomes a clip if it is not one; returns a message.
     pub(super) fn add_frame(&mut self, place: &FramePlace) -> Result<String> {
         let spec = SourceSpec::parse(&place.spec)?;
@@ -179,7 +192,7 @@ impl Open {
             self.apply(&Edit::Suggest { at, suggestion })?;
         }
         self.shown = Some(at);
-        let project = folder_name(&self.info.folder);
+        let project = self.info.title();
         Ok(format!(
             "Frame {frame} of {} is in the project {project}",
             clip.name
@@ -211,20 +224,10 @@ impl Open {
         }
     }
 
-    /// Reviews the project for a training with `options`, unless nothing has changed since the last
-    /// review.
+    /// Reviews the project for a training with `options`, as far as anything has changed since the
+    /// last review.
     pub(super) fn review(&mut self, options: &FinetuneOptions) {
-        let sequence = self.project.sequence();
-        let is_known = |(at, _): &(u64, Arc<Review>)| *at == sequence;
-        if !self.review.as_ref().is_some_and(is_known) {
-            let review = Review::of(&self.project, options, &self.compared);
-            self.review = Some((sequence, Arc::new(review)));
-        }
-    }
-
-    /// Makes the next review look at everything again.
-    pub(super) fn forget_review(&mut self) {
-        self.review = None;
+        self.reviewer.review(&self.project, options, &self.compared);
     }
 
     pub(super) fn publish(&self, (first, n): (usize, usize)) -> Published {
@@ -263,8 +266,9 @@ impl Open {
             depth: self.project.depth(),
             search: self.search.as_ref().map(Search::progress),
             comparing: self.comparing.as_ref().map(Comparing::progress),
-            review: self.review.as_ref().map(|(_, review)| Arc::clone(review)),
+            review: self.reviewer.last().map(Arc::clone),
             is_adding: self.adding.is_some(),
+            copying: self.copying.as_ref().map(Copying::shown),
         }
     }
 }

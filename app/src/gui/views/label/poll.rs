@@ -13,21 +13,29 @@ use crate::gui::views::label::state::Label;
 impl Label {
     /// Takes what has arrived since the last call.
     pub(super) fn follow_threads(&mut self, core: &mut Core) {
-        let before = self.folder();
+        let (before, name_before) = (self.folder(), self.own_name());
         for (level, text) in self.take_news() {
             core.ui_state.say(level, text);
         }
-        let now = self.folder();
-        if let Some(folder) = now.filter(|now| before.as_ref() != Some(now)) {
+        let (now, name) = (self.folder(), self.own_name());
+        let is_other = now != before;
+        if let Some(folder) = now.filter(|_| is_other || name != name_before) {
             let folder = folder.to_string_lossy().into_owned();
-            core.state.label.remember(folder);
-            self.tell_of_training(core);
+            core.state.label.remember(folder, name);
+            if is_other {
+                self.tell_of_training(core);
+            }
         }
         for outcome in [self.take_frame(), self.follow_training(core)] {
             if let Err(error) = outcome {
                 core.ui_state.say(Level::Error, error.to_string());
             }
         }
+    }
+
+    /// Returns the name of the open project if it is not that of its folder.
+    fn own_name(&self) -> Option<String> {
+        self.project.as_ref()?.info.file.name.clone()
     }
 
     /// Takes the news of the thread that owns the project; returns messages for the user.
@@ -46,8 +54,8 @@ impl Label {
         } = thread.take_news();
         self.n_answered = answered;
         self.finetune.starting.take_if(|sent| *sent <= answered);
-        if let Some((run, folder)) = training {
-            self.finetune.follow_run(run, folder);
+        if let Some((run, project)) = training {
+            self.finetune.follow_run(run, &project);
         }
         self.finetune.is_version_new |= is_version_new;
         self.added = added.or(self.added);
@@ -260,6 +268,7 @@ mod tests {
         allow.send(()).unwrap();
         until(&mut label, |label| label.frame().is_some());
         label.picture = Some((FrameKey::new(1, 0), Picture { frame, secs: 0.0 }));
+        label.drawn = Some(FrameKey::new(1, 0));
         let skeleton = label.project.as_ref().unwrap().info.skeleton;
         let joints = template(skeleton, Point::new(32.0, 24.0), 40.0);
         label.make(Gesture::Add(joints), LISTED).unwrap();

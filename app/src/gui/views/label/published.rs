@@ -29,6 +29,11 @@ pub struct ProjectInfo {
 }
 
 impl ProjectInfo {
+    /// Returns what the project is called.
+    pub fn title(&self) -> String {
+        self.file.title(&self.folder)
+    }
+
     /// Returns the clip of a frame.
     pub fn clip(&self, at: FrameKey) -> Option<&Clip> {
         self.file.clip(at.clip)
@@ -115,9 +120,20 @@ pub struct Published {
     pub review: Option<Arc<Review>>,
     /// Whether a person to add is being looked for.
     pub is_adding: bool,
+    /// The clip that is being copied.
+    pub copying: Option<ClipCopy>,
 }
 
-/// Progress of an examination of frames.
+/// A clip that is being copied into the project.
+#[derive(Debug, Clone)]
+pub struct ClipCopy {
+    /// Name of the clip.
+    pub name: String,
+    /// Number of bytes that were copied or compared, and of all.
+    pub progress: Arc<SearchProgress>,
+}
+
+/// Progress of work that is counted, such as an examination of frames.
 #[derive(Debug, Default)]
 pub struct SearchProgress {
     examined: AtomicUsize,
@@ -151,8 +167,8 @@ pub(super) struct News {
     pub added: Option<(FrameKey, u64)>,
     /// Number of the last request that was answered.
     pub answered: u64,
-    /// A training that was started, and the folder of its project.
-    pub training: Option<(Run, PathBuf)>,
+    /// A training that was started, and its project.
+    pub training: Option<(Run, Arc<ProjectInfo>)>,
     /// The version in use has changed.
     pub is_version_new: bool,
 }

@@ -35,7 +35,10 @@ impl Label {
                 self.opening = Some(folder.clone());
                 self.move_with(Request::Open(folder), listed)?;
             }
-            LabelAction::ForgetRecent => core.state.label.recent.clear(),
+            LabelAction::Rename(name) => {
+                self.send(Request::Rename(name), listed)?;
+            }
+            LabelAction::ForgetRecent => core.state.label.forget_recent(),
             LabelAction::Close => self.move_with(Request::Close, listed)?,
             LabelAction::OpenPaths(paths) => {
                 show(core);
@@ -73,6 +76,15 @@ impl Label {
             LabelAction::Suggest => self.suggest(core)?,
             LabelAction::CancelSuggest => {
                 self.send(Request::CancelSuggest, listed)?;
+            }
+            LabelAction::CopyClip => {
+                let at = self
+                    .at
+                    .ok_or_else(|| failed("no clip of a project is shown"))?;
+                self.send(Request::CopyClip(at.clip), listed)?;
+            }
+            LabelAction::CancelCopy => {
+                self.send(Request::CancelCopy, listed)?;
             }
             LabelAction::AddPerson => {
                 let model = self.model(core)?;

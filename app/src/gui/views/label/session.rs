@@ -1,11 +1,11 @@
 //! The open project on its own thread: answers requests and publishes what the window shows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use poselens_engine::finetune::FinetuneOptions;
-use poselens_engine::project::{FrameKey, NewProject, PROJECT, Project, Version};
+use poselens_engine::project::{Clip, FrameKey, NewProject, PROJECT, Project, Version};
 use poselens_engine::{Error, Result};
 
 use crate::gui::state::label::Listed;
@@ -87,9 +87,11 @@ impl Session {
                 Ok(())
             }
             Request::Review(options) => {
+                // With other options than before, nothing else has changed.
+                let is_other = self.review.is_some() && self.review != options;
                 self.review = options;
-                if let Some(open) = &mut self.open {
-                    open.forget_review();
+                if let Some(open) = self.open.as_mut().filter(|_| !is_other) {
+                    open.reviewer.forget_outcomes();
                 }
                 Ok(())
             }
@@ -104,6 +106,7 @@ impl Session {
         let said = match request {
             Request::OpenPath { path, .. } => open.add_clip(&path)?,
             Request::AddFrame(place) => open.add_frame(&place)?,
+            Request::Rename(name) => open.rename(&name)?,
             Request::Show(at) => {
                 open.shown = Some(at);
                 return Ok(());
@@ -154,6 +157,20 @@ impl Session {
                 return open.look_for(*new, model, self.requests.clone());
             }
             Request::PersonFound { folder, found } => return self.take_person(&folder, found),
+            Request::CopyClip(id) => {
+                return open.copy_clip(id, self.outbox.waker.clone(), self.requests.clone());
+            }
+            Request::CancelCopy => {
+                if let Some(copying) = &open.copying {
+                    copying.cancel();
+                }
+                return Ok(());
+            }
+            Request::ClipCopied {
+                folder,
+                clip,
+                copied,
+            } => return self.take_copied(&folder, &clip, copied),
             Request::Finetune(request) => match self.answer_finetune(request)? {
                 Some(said) => said,
                 None => return Ok(()),
@@ -272,6 +289,16 @@ impl Session {
         if let Some((level, text)) = said {
             self.outbox.say(level, text);
         }
+        Ok(())
+    }
+
+    /// Uses the copy of a clip.
+    fn take_copied(&mut self, folder: &Path, clip: &Clip, copied: Result<PathBuf>) -> Result<()> {
+        let Some(open) = self.open_in(folder) else {
+            return Ok(());
+        };
+        let text = open.take_copied(clip, copied)?;
+        self.outbox.say(Level::Info, text);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The stage without a project: how to begin.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use eframe::egui::{self, Align, Button, Label as TextLabel, Layout, Rect, RichText, Ui};
 
@@ -56,7 +56,7 @@ pub(super) fn start_ui(ui: &mut Ui, area: Rect, cx: &mut LabelContext<'_>) {
         }
     }
     for folder in recent.iter().take(n_recent) {
-        let name = folder_name(Path::new(folder));
+        let name = cx.state.label.recent_name(folder);
         if ui
             .link(&name)
             .on_hover_text(folder)

@@ -13,7 +13,7 @@ use poselens_engine::finetune::FinetuneOptions;
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
 use poselens_engine::project::check::Finding;
-use poselens_engine::project::{Examination, FrameKey, Joint};
+use poselens_engine::project::{Clip, Examination, FrameKey, Joint};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 
@@ -85,6 +85,17 @@ pub(super) enum Request {
         folder: PathBuf,
         found: Found,
     },
+    /// Call the project by this name.
+    Rename(String),
+    /// Copy the clip with this id into the project.
+    CopyClip(u32),
+    CancelCopy,
+    /// The copy of a clip of the project in `folder` has ended, at this place.
+    ClipCopied {
+        folder: PathBuf,
+        clip: Box<Clip>,
+        copied: Result<PathBuf>,
+    },
     /// Add a person where a model finds one.
     AddPerson(Box<NewPerson>, Model),
     /// The search for a person of the project in `folder` has ended.
@@ -100,6 +111,8 @@ pub(super) enum FinetuneRequest {
     Train { job: Job, hardware: Hardware },
     /// Use the weights of this run from now on.
     Accept(String),
+    /// Delete this run for good.
+    Remove(String),
     /// Use this version from now on.
     UseVersion(u32),
     /// Use the version before the present one.

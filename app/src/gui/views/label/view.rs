@@ -11,7 +11,6 @@ use crate::gui::action::label::{LabelAction, Page};
 use crate::gui::core::Core;
 use crate::gui::state::AppState;
 use crate::gui::theme;
-use crate::gui::titles::folder_name;
 use crate::gui::training::bar::in_a_line;
 use crate::gui::view::{
     AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
@@ -97,7 +96,7 @@ impl AppView for Label {
         let project = self.project.as_ref()?;
         let tally = project.tally;
         Some(HeaderText {
-            name: folder_name(&project.info.folder),
+            name: project.info.title(),
             more: format!("{} confirmed", counted(tally.confirmed, "frame")),
             help: "The label project",
             color: theme::LEFT,
@@ -112,8 +111,9 @@ impl AppView for Label {
     }
 
     fn shown_name(&self) -> Option<&str> {
-        let project = self.project.as_ref()?;
-        project.info.folder.file_name()?.to_str()
+        let info = &self.project.as_ref()?.info;
+        let name = info.file.name.as_deref();
+        name.or_else(|| info.folder.file_name()?.to_str())
     }
 
     fn meaning(&self, action: Action, _state: &AppState) -> Option<Action> {
@@ -164,13 +164,14 @@ impl AppView for Label {
 
     fn busy(&self) -> Option<String> {
         let tuning = &self.finetune;
-        let (folder, progress) = if tuning.is_active() {
-            (tuning.trained.clone(), tuning.progress.as_ref())
+        let (name, progress) = if tuning.is_active() {
+            (tuning.trained_name.clone(), tuning.progress.as_ref())
+        } else if tuning.starting.is_some() {
+            (self.project.as_ref()?.info.title(), None)
         } else {
-            tuning.starting?;
-            (self.folder(), None)
+            let copying = self.project.as_ref()?.copying.as_ref()?;
+            return Some(format!("The copy of the clip {}", copying.name));
         };
-        let name = folder.as_deref().map_or_else(String::new, folder_name);
         let what = format!("The training on the project {name}");
         Some(in_a_line(&what, progress))
     }

@@ -1,9 +1,10 @@
 //! Answers the requests of the page Train on the thread that owns the project.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use poselens_engine::Result;
-use poselens_engine::finetune::accept;
+use poselens_engine::finetune::{accept, remove_run};
 use poselens_engine::project::check::Finding;
 
 use crate::gui::ui_state::Level;
@@ -12,6 +13,7 @@ use crate::gui::views::label::finetune::job;
 use crate::gui::views::label::opened::Open;
 use crate::gui::views::label::session::Session;
 use crate::gui::views::label::thread::FinetuneRequest;
+use crate::gui::widgets::megabytes;
 use crate::words::counted;
 
 impl Session {
@@ -29,9 +31,10 @@ impl Session {
         Ok(match request {
             FinetuneRequest::Train { job, hardware } => {
                 let contents = open.project.contents().clone();
-                let folder = open.info.folder.clone();
+                let project = Arc::clone(&open.info);
                 let run = job::start(contents, job, hardware, &self.outbox.waker)?;
-                self.outbox.tell(|news| news.training = Some((run, folder)));
+                self.outbox
+                    .tell(|news| news.training = Some((run, project)));
                 None
             }
             FinetuneRequest::Accept(run) => {
@@ -39,6 +42,13 @@ impl Session {
                 self.version_changed()?;
                 let number = version.file.number;
                 Some(format!("Version {number} is in use from now on"))
+            }
+            FinetuneRequest::Remove(run) => {
+                let removed = remove_run(&open.info.folder, &run);
+                // Also after a failure a part may be gone.
+                open.reviewer.forget_outcomes();
+                let size = megabytes(removed?);
+                Some(format!("Run {run} is deleted: {size} are free again"))
             }
             FinetuneRequest::RollBack => {
                 let number = open.project.rollback()?;
@@ -52,7 +62,6 @@ impl Session {
             }
             FinetuneRequest::AddHoldout => {
                 open.project.add_holdout()?;
-                open.forget_review();
                 let n_rounds = open.project.contents().holdout().n_rounds();
                 Some(format!("Round {n_rounds} of the hold-out is chosen"))
             }
@@ -97,7 +106,7 @@ impl Session {
             n => format!("{} far from the model's predictions", counted(n, "joint")),
         };
         open.compared = found;
-        open.forget_review();
+        open.reviewer.forget_findings();
         self.outbox.say(Level::Info, text);
         Ok(())
     }
@@ -106,7 +115,7 @@ impl Session {
     fn version_changed(&mut self) -> Result<()> {
         if let Some(open) = &mut self.open {
             open.refresh_info()?;
-            open.forget_review();
+            open.reviewer.forget_outcomes();
         }
         self.is_version_new = true;
         Ok(())

@@ -43,7 +43,8 @@ pub fn bar_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
         if start.on_hover_text(help).clicked() {
             send(cx, FinetuneAction::Start);
         }
-        let unfinished = tuning.shown_run().filter(|run| run.is_unfinished());
+        let unfinished = tuning.shown_run();
+        let unfinished = unfinished.filter(|run| run.is_unfinished() && !run.is_busy);
         if let Some(run) = unfinished {
             let button = Button::new("Continue").min_size(BUTTON);
             let help = format!(

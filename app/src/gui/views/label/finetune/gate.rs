@@ -7,6 +7,7 @@ use crate::gui::action::Action;
 use crate::gui::action::finetune::FinetuneAction;
 use crate::gui::action::label::LabelAction;
 use crate::gui::theme;
+use crate::gui::views::label::finetune::removal::removal_ui;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::widgets::{main_button, note_ui};
 use crate::words::counted;
@@ -121,8 +122,7 @@ fn table_ui(ui: &mut Ui, gate: &Gate) {
     }
     ui.end_row();
     let mut sets = vec![("Hold-out".to_owned(), &gate.holdout)];
-    let rounds = gate.rounds.iter().enumerate();
-    sets.extend(rounds.map(|(i, round)| (format!("round {}", i + 1), round)));
+    sets.extend(gate.named_rounds());
     for (name, compared) in sets {
         set_ui(ui, &name, compared, [0.0; 2]);
     }
@@ -188,42 +188,48 @@ fn set_ui(ui: &mut Ui, set: &str, compared: &Comparison, [error, share]: [f64; 2
 
 fn decision_ui(ui: &mut Ui, run: &RunInfo, gate: &Gate, cx: &mut LabelContext<'_>) {
     let review = cx.view.finetune.review.clone();
-    let versions = review.as_ref().map_or(&[][..], |review| &review.versions);
+    let outcomes = review.as_ref().map(|review| &review.outcomes);
+    let versions = outcomes.map_or(&[][..], |outcomes| &outcomes.versions);
     let accepted = versions.iter().find(|version| version.file.run == run.name);
     ui.horizontal_wrapped(|ui| {
         if let Some(version) = accepted {
             let number = version.file.number;
-            let is_current = review.as_ref().is_some_and(|r| r.current == number);
+            let is_current = outcomes.is_some_and(|outcomes| outcomes.current == number);
             let state = if is_current { "in use" } else { "not in use" };
             ui.label(format!("Accepted as version {number}, {state}."));
-            return;
+        } else {
+            accept_ui(ui, run, gate, cx);
         }
-        let size = egui::vec2(150.0, 32.0);
-        let is_good = gate.verdict == Verdict::Better && gate.losses.is_empty();
-        let (take, keep) = ("Use these weights", "Keep the old weights");
-        let button = |text: &'static str, is_main: bool| {
-            let button = if is_main {
-                main_button(text)
-            } else {
-                Button::new(text)
-            };
-            button.min_size(size)
-        };
-        let help = "Makes them a version of the project, which Live and proposals use from now on; \
-                    it can be rolled back at any time";
-        let can = !cx.view.finetune.is_active();
-        if ui
-            .add_enabled(can, button(take, is_good))
-            .on_hover_text(help)
-            .clicked()
-        {
-            send(cx, FinetuneAction::Accept(run.name.clone()));
-        }
-        let help = "Nothing changes; the run stays in the folder of the project";
-        if ui.add(button(keep, !is_good)).on_hover_text(help).clicked() {
-            send(cx, FinetuneAction::KeepOld);
-        }
+        removal_ui(ui, (&run.name, &run.folder), run.is_busy, cx);
     });
+}
+
+fn accept_ui(ui: &mut Ui, run: &RunInfo, gate: &Gate, cx: &mut LabelContext<'_>) {
+    let size = egui::vec2(150.0, 32.0);
+    let is_good = gate.verdict == Verdict::Better && gate.losses.is_empty();
+    let (take, keep) = ("Use these weights", "Keep the old weights");
+    let button = |text: &'static str, is_main: bool| {
+        let button = if is_main {
+            main_button(text)
+        } else {
+            Button::new(text)
+        };
+        button.min_size(size)
+    };
+    let help = "Makes them a version of the project, which Live and proposals use from now on; it \
+                can be rolled back at any time";
+    let can = !cx.view.finetune.is_active();
+    if ui
+        .add_enabled(can, button(take, is_good))
+        .on_hover_text(help)
+        .clicked()
+    {
+        send(cx, FinetuneAction::Accept(run.name.clone()));
+    }
+    let help = "Nothing changes; the run stays in the folder of the project";
+    if ui.add(button(keep, !is_good)).on_hover_text(help).clicked() {
+        send(cx, FinetuneAction::KeepOld);
+    }
 }
 
 fn send(cx: &mut LabelContext<'_>, action: FinetuneAction) {

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use crossbeam::channel::Sender;
 use poselens_engine::Result;
 use poselens_engine::concurrency::StopFlag;
-use poselens_engine::finetune::{FinetuneOptions, measure, prepare};
+use poselens_engine::finetune::{
+    FinetuneOptions, Prepared, RunLock, discard_unbegun, measure, prepare,
+};
 use poselens_engine::project::Contents;
 use poselens_engine::train::{Event, Hardware, ResumeOptions, Trainer};
 
 use crate::gui::training::control::TrainControl;
 use crate::gui::training::progress::{Phase, TrainProgress};
 use crate::gui::training::run::{Run, run_segments};
+use crate::gui::training::series::Series;
 use crate::gui::training::shared::SharedProgress;
 use crate::gui::waker::Waker;
 
@@ -59,7 +62,8 @@ fn train(
     (events, control, shared): Around<'_>,
 ) -> Result<Phase> {
     let stop: StopFlag = control.flag();
-    let (mut trainer, folder) = match job {
+    // The run is locked until it is measured.
+    let (mut trainer, folder, _lock) = match job {
         Job::Begin(options) => {
             let mut progress = aside(shared, "Writing frames");
             progress(0, 0);
@@ -67,32 +71,49 @@ fn train(
                 Err(error) if error.is_cancelled() => return Ok(Phase::Stopped),
                 other => other?,
             };
+            let Prepared {
+                folder,
+                config,
+                file,
+                lock,
+                ..
+            } = prepared;
             shared.update(true, |progress| {
-                progress.folder.clone_from(&prepared.folder);
-                progress.epochs = prepared.config.epochs;
+                progress.folder.clone_from(&folder);
+                progress.epochs = config.epochs;
                 progress.aside = None;
-                for remark in &prepared.file.remarks {
-                    progress.say(remark.clone());
+                for remark in file.remarks {
+                    progress.say(remark);
                 }
             });
-            let trainer = Trainer::begin(prepared.config, &prepared.folder, hardware)?;
-            (trainer, prepared.folder)
+            let trainer = Trainer::begin(config, &folder, hardware);
+            if trainer.is_err() {
+                discard_unbegun(&folder);
+            }
+            (trainer?, folder, lock)
         }
         Job::Continue(folder) => {
+            let lock = RunLock::take(&folder)?;
             let trainer = Trainer::resume_with(&folder, &ResumeOptions::default(), hardware)?;
+            let losses = Series::recalled(&folder, trainer.history());
             shared.update(false, |progress| {
                 progress.epochs = trainer.config().epochs;
                 progress.history = trainer.history().to_vec();
+                progress.losses = losses;
             });
-            (trainer, folder)
+            (trainer, folder, lock)
         }
     };
-    match run_segments(&mut trainer, events, control, shared)? {
-        Phase::Finished => {}
-        ended => return Ok(ended),
-    }
-    // Its memory is not needed any more.
+    let ended = run_segments(&mut trainer, events, control, shared);
+    // Its memory is not needed any more, and its files are closed.
     drop(trainer);
+    match ended {
+        Ok(Phase::Finished) => {}
+        ended => {
+            discard_unbegun(&folder);
+            return ended;
+        }
+    }
     let mut progress = aside(shared, "Measuring the result");
     progress(0, 0);
     match measure(contents, &folder, hardware, &mut progress, &control.flag()) {

@@ -14,6 +14,7 @@ pub mod job;
 mod page;
 mod player;
 mod poll;
+mod removal;
 pub mod review;
 mod run_action;
 mod side;

@@ -1,6 +1,7 @@
 //! The stage of the page Train: what will be trained on, the running training, or its result.
 
 use eframe::egui::{self, Label as TextLabel, Rect, RichText, ScrollArea, Ui};
+use poselens_engine::finetune::{RunInfo, SetCount, UnusableRun};
 
 use crate::gui::theme;
 use crate::gui::training::Unit;
@@ -8,6 +9,7 @@ use crate::gui::training::plots::{Curve, metrics_ui, plot_ui, title_ui};
 use crate::gui::training::progress::{Phase, TrainProgress};
 use crate::gui::views::label::finetune::gate::gate_ui;
 use crate::gui::views::label::finetune::held_out::held_out_ui;
+use crate::gui::views::label::finetune::removal::removal_ui;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::widgets::{fault_ui, note_ui};
 use crate::words::counted;
@@ -40,9 +42,12 @@ pub fn page_ui(ui: &mut Ui, area: Rect, cx: &mut LabelContext<'_>) {
                         gate_ui(ui, run, gate, cx);
                         held_out_ui(ui, cx);
                     }
-                    None => unfinished_ui(ui, &run.name, run.has_begun),
+                    None => unfinished_ui(ui, run, cx),
                 },
-                None => intro_ui(ui, cx),
+                None => match tuning.shown_unusable() {
+                    Some(run) => unusable_ui(ui, run, cx),
+                    None => intro_ui(ui, cx),
+                },
             }
         });
 }
@@ -69,7 +74,7 @@ fn intro_ui(ui: &mut Ui, cx: &LabelContext<'_>) {
             return;
         }
     };
-    let set = |count: poselens_engine::finetune::SetCount| {
+    let set = |count: SetCount| {
         format!(
             "{} in {}",
             counted(count.people, "confirmed person"),
@@ -119,14 +124,31 @@ fn intro_ui(ui: &mut Ui, cx: &LabelContext<'_>) {
     }
 }
 
-fn unfinished_ui(ui: &mut Ui, name: &str, has_begun: bool) {
-    heading_ui(ui, &format!("Run {name} is not finished"));
-    let text = if has_begun {
-        "Continue resumes it where it was saved, then measures the result."
-    } else {
-        "It was ended before its first epoch was saved. Start a new training."
+fn unfinished_ui(ui: &mut Ui, run: &RunInfo, cx: &mut LabelContext<'_>) {
+    let (title, text) = match (run.is_busy, run.has_begun) {
+        (true, _) => (
+            "is in use",
+            "It is being trained or measured in another window or program.",
+        ),
+        (false, true) => (
+            "is not finished",
+            "Continue resumes it where it was saved, then measures the result.",
+        ),
+        (false, false) => (
+            "has not begun",
+            "It was ended before its first epoch was saved: there is nothing to resume. Delete it, \
+             and start a new training.",
+        ),
     };
+    heading_ui(ui, &format!("Run {} {title}", run.name));
     ui.label(RichText::new(text).color(theme::WEAK));
+    ui.horizontal_wrapped(|ui| removal_ui(ui, (&run.name, &run.folder), run.is_busy, cx));
+}
+
+fn unusable_ui(ui: &mut Ui, run: &UnusableRun, cx: &mut LabelContext<'_>) {
+    heading_ui(ui, &format!("Run {} cannot be used", run.name));
+    fault_ui(ui, &run.reason);
+    ui.horizontal_wrapped(|ui| removal_ui(ui, (&run.name, &run.folder), false, cx));
 }
 
 fn progress_ui(ui: &mut Ui, progress: &TrainProgress) {

@@ -5,7 +5,6 @@ use poselens_engine::Result;
 use crate::gui::action::label::Page;
 use crate::gui::action::{Action, ModelAction};
 use crate::gui::core::Core;
-use crate::gui::titles::folder_name;
 use crate::gui::trained;
 use crate::gui::training::progress::Phase;
 use crate::gui::ui_state::Level;
@@ -61,7 +60,7 @@ impl Label {
                 let help = format!(
                     "version {} of the project {}: {}",
                     version.file.number,
-                    folder_name(&info.folder),
+                    info.title(),
                     version.file.verdict
                 );
                 core.use_trained(name, help);
@@ -80,12 +79,10 @@ impl Label {
             }
             _ => {
                 let progress = self.finetune.progress.as_ref();
-                // The state is first saved together with the first metrics.
-                let has_state = progress.is_some_and(|progress| !progress.history.is_empty());
-                let text = if has_state {
+                let text = if progress.is_some_and(|progress| progress.can_continue) {
                     "The training was stopped; Continue resumes it"
                 } else {
-                    "The training was stopped before its first metrics were saved"
+                    "The training was stopped before it had begun; nothing of it is kept"
                 };
                 (Level::Info, text.to_owned())
             }
@@ -100,8 +97,8 @@ impl Label {
     pub(in crate::gui::views::label) fn tell_of_training(&self, core: &mut Core) {
         let trained = self.finetune.trained.as_deref();
         let other = trained.filter(|folder| self.folder().as_deref() != Some(folder));
-        if let Some(folder) = other.filter(|_| self.finetune.is_active()) {
-            let name = folder_name(folder);
+        if other.is_some() && self.finetune.is_active() {
+            let name = &self.finetune.trained_name;
             let text = format!("The training on {name} goes on; open {name} to see it");
             core.ui_state.say(Level::Info, text);
         }

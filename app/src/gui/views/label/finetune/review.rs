@@ -1,8 +1,10 @@
 //! What the page Train shows of the project on disk.
 
+use std::sync::Arc;
+
 use poselens_engine::Result;
 use poselens_engine::finetune::plan::{Plan, Use};
-use poselens_engine::finetune::{FinetuneOptions, RunInfo, SetCount, runs};
+use poselens_engine::finetune::{FinetuneOptions, RunCache, RunInfo, Runs, SetCount};
 use poselens_engine::project::check::{Finding, check};
 use poselens_engine::project::{Project, Version};
 
@@ -21,6 +23,19 @@ pub struct PlanCounts {
     pub remarks: Vec<String>,
 }
 
+/// Versions and runs.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcomes {
+    /// Accepted versions, the newest first.
+    pub versions: Vec<Version>,
+    /// Number of the version in use; 0 for the bundled weights.
+    pub current: u32,
+    /// The runs.
+    pub runs: Runs,
+    /// What could not be read, one line each.
+    pub faults: Vec<String>,
+}
+
 /// The project as the page Train shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Review {
@@ -29,64 +44,125 @@ pub struct Review {
     /// Number of clips from which a further round of the hold-out can be chosen.
     pub n_undecided: usize,
     /// Possible mistakes in the labels.
-    pub findings: Vec<Finding>,
-    /// Accepted versions, the newest first.
-    pub versions: Vec<Version>,
-    /// Number of the version in use; 0 for the bundled weights.
-    pub current: u32,
-    /// Runs, the one changed last first.
-    pub runs: Vec<RunInfo>,
-    /// What could not be read, one line each.
-    pub faults: Vec<String>,
+    pub findings: Arc<Vec<Finding>>,
+    /// What was trained before.
+    pub outcomes: Arc<Outcomes>,
 }
 
 impl Review {
+    /// Returns the run in this folder.
+    pub fn run(&self, folder: &std::path::Path) -> Option<&RunInfo> {
+        let known = &self.outcomes.runs.known;
+        known
+            .iter()
+            .find(|run| run.folder == folder)
+            .map(AsRef::as_ref)
+    }
+}
+
+/// The labels as of an edit: its number, the number of clips, and that of the rounds of the hold-out.
+type State = (u64, usize, usize);
+
+/// Reviews a project again and again. Only what may have changed is looked at again.
+#[derive(Debug, Default)]
+pub struct Reviewer {
+    /// State of the labels at the last review.
+    state: Option<State>,
+    options: Option<FinetuneOptions>,
+    findings: Option<Arc<Vec<Finding>>>,
+    outcomes: Option<Arc<Outcomes>>,
+    runs: RunCache,
+    review: Option<Arc<Review>>,
+}
+
+impl Reviewer {
+    /// Returns the last review.
+    pub fn last(&self) -> Option<&Arc<Review>> {
+        self.review.as_ref()
+    }
+
+    /// Makes the next review look at versions and runs again.
+    pub fn forget_outcomes(&mut self) {
+        self.outcomes = None;
+    }
+
+    /// Makes the next review look for mistakes again.
+    pub fn forget_findings(&mut self) {
+        self.findings = None;
+    }
+
     /// Reviews a project for a training with `options`; `compared` are findings of a comparison with
     /// a model.
-    pub fn of(project: &Project, options: &FinetuneOptions, compared: &[Finding]) -> Self {
+    pub fn review(&mut self, project: &Project, options: &FinetuneOptions, compared: &[Finding]) {
         let contents = project.contents();
-        let folder = contents.folder();
-        let (runs, mut faults) = runs(folder);
-        let mut known = |versions: Result<(Vec<Version>, Vec<String>)>| match versions {
-            Ok((versions, mut more)) => {
-                faults.append(&mut more);
-                versions
-            }
-            Err(error) => {
-                faults.push(error.to_string());
-                Vec::new()
-            }
-        };
-        let versions = known(Version::all(folder));
-        let current = Version::current(folder).unwrap_or_else(|error| {
-            faults.push(error.to_string());
-            None
-        });
-        let is_there = |finding: &&Finding| {
-            let people = contents.labels().people(finding.at);
-            let is_same = |id| people.iter().any(|p| p.id == id && p.is_confirmed);
-            finding.person.is_none_or(is_same)
-        };
-        let mut findings = check(contents);
-        findings.extend(compared.iter().filter(is_there).cloned());
-        findings.sort_by_key(|finding| (finding.at, finding.person, finding.joint));
-        Self {
-            plan: counts(project, options).map_err(|error| error.to_string()),
-            n_undecided: match contents.holdout().n_rounds() {
+        let (n_clips, n_rounds) = (contents.file().clips.len(), contents.holdout().n_rounds());
+        let state = (project.sequence(), n_clips, n_rounds);
+        let is_same = self.state == Some(state);
+        if !is_same {
+            self.findings = None;
+        }
+        let is_planned = is_same && self.options.as_ref() == Some(options);
+        if is_planned && self.findings.is_some() && self.outcomes.is_some() {
+            return;
+        }
+        let planned = self.review.as_ref().filter(|_| is_planned);
+        let plan = planned.map(|review| review.plan.clone());
+        let plan = plan.unwrap_or_else(|| counts(project, options).map_err(|e| e.to_string()));
+        let findings = self.findings.take();
+        let findings = findings.unwrap_or_else(|| Arc::new(findings_of(project, compared)));
+        let outcomes = self.outcomes.take();
+        let outcomes = outcomes.unwrap_or_else(|| Arc::new(outcomes_of(project, &mut self.runs)));
+        (self.state, self.options) = (Some(state), Some(options.clone()));
+        self.findings = Some(Arc::clone(&findings));
+        self.outcomes = Some(Arc::clone(&outcomes));
+        self.review = Some(Arc::new(Review {
+            plan,
+            n_undecided: match n_rounds {
                 0 => 0,
                 _ => contents.undecided().len(),
             },
             findings,
-            versions,
-            current: current.map_or(0, |version| version.file.number),
-            runs,
-            faults,
-        }
+            outcomes,
+        }));
     }
+}
 
-    /// Returns the run in this folder.
-    pub fn run(&self, folder: &std::path::Path) -> Option<&RunInfo> {
-        self.runs.iter().find(|run| run.folder == folder)
+/// Looks for mistakes in the labels; adds those of a comparison whose person is still there.
+fn findings_of(project: &Project, compared: &[Finding]) -> Vec<Finding> {
+    let contents = project.contents();
+    let is_there = |finding: &&Finding| {
+        let people = contents.labels().people(finding.at);
+        let is_same = |id| people.iter().any(|p| p.id == id && p.is_confirmed);
+        finding.person.is_none_or(is_same)
+    };
+    let mut findings = check(contents);
+    findings.extend(compared.iter().filter(is_there).cloned());
+    findings.sort_by_key(|finding| (finding.at, finding.person, finding.joint));
+    findings
+}
+
+fn outcomes_of(project: &Project, runs: &mut RunCache) -> Outcomes {
+    let folder = project.contents().folder();
+    let mut faults = Vec::new();
+    let versions = match Version::all(folder) {
+        Ok((versions, mut more)) => {
+            faults.append(&mut more);
+            versions
+        }
+        Err(error) => {
+            faults.push(error.to_string());
+            Vec::new()
+        }
+    };
+    let current = Version::current(folder).unwrap_or_else(|error| {
+        faults.push(error.to_string());
+        None
+    });
+    Outcomes {
+        versions,
+        current: current.map_or(0, |version| version.file.number),
+        runs: runs.runs(folder),
+        faults,
     }
 }
 
@@ -113,4 +189,58 @@ fn counts(project: &Project, options: &FinetuneOptions) -> Result<PlanCounts> {
         n_retained: plan.count(Use::Retention),
         remarks: plan.remarks.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use poselens_engine::frame::{Frame, Pixels};
+    use poselens_engine::geometry::Size;
+    use poselens_engine::project::NewProject;
+    use poselens_engine::record::save_png;
+
+    use super::*;
+
+    fn project(folder: &std::path::Path) -> Project {
+        let size = Size::new(64, 48);
+        let pixels = Pixels::unpooled(vec![255; size.area() * 4]);
+        let frame = Frame::new(0, 0.0, size, pixels);
+        save_png(&frame, &folder.join("clip/0.png")).unwrap();
+        let new = NewProject {
+            model: "sfm".to_owned(),
+            clips: vec![folder.join("clip")],
+            is_copied: false,
+        };
+        Project::create(&folder.join("project"), &new).unwrap()
+    }
+
+    /// Fails when another option makes the labels be checked or the runs be listed again, or what has
+    /// changed is not looked at.
+    #[test]
+    fn only_what_has_changed_is_reviewed_again() {
+        let root = tempfile::tempdir().unwrap();
+        let project = project(root.path());
+        let mut reviewer = Reviewer::default();
+        let mut options = FinetuneOptions::default();
+        let mut review = |options: &FinetuneOptions, forget: fn(&mut Reviewer)| {
+            forget(&mut reviewer);
+            reviewer.review(&project, options, &[]);
+            Arc::clone(reviewer.last().unwrap())
+        };
+        let none = |_: &mut Reviewer| ();
+        let first = review(&options, none);
+        let same = review(&options, none);
+        assert!(Arc::ptr_eq(&first, &same));
+        options.replay = 2.0;
+        let other = review(&options, none);
+        let plan = other.plan.as_ref().unwrap_err();
+        assert!(plan.contains("replayed"), "{plan}");
+        assert!(Arc::ptr_eq(&first.findings, &other.findings));
+        assert!(Arc::ptr_eq(&first.outcomes, &other.outcomes));
+        let listed = review(&options, Reviewer::forget_outcomes);
+        assert!(Arc::ptr_eq(&other.findings, &listed.findings));
+        assert!(!Arc::ptr_eq(&other.outcomes, &listed.outcomes));
+        let checked = review(&options, Reviewer::forget_findings);
+        assert!(!Arc::ptr_eq(&listed.findings, &checked.findings));
+        assert!(Arc::ptr_eq(&listed.outcomes, &checked.outcomes));
+    }
 }

@@ -1,5 +1,6 @@
 //! Runs every [`FinetuneAction`].
 
+use std::path::Path;
 use std::time::Instant;
 
 use poselens_engine::{Error, Result};
@@ -8,6 +9,8 @@ use crate::gui::action::finetune::FinetuneAction;
 use crate::gui::action::label::{Page, Pick};
 use crate::gui::core::Core;
 use crate::gui::state::label::Listed;
+use crate::gui::titles::folder_name;
+use crate::gui::trained;
 use crate::gui::training::control::Requested;
 use crate::gui::ui_state::Level;
 use crate::gui::views::label::finetune::job::Job;
@@ -66,6 +69,11 @@ impl Label {
                 let text = "The old weights stay in use; the run stays in the list on the right";
                 core.ui_state.say(Level::Info, text);
                 self.finetune.show_run(None);
+            }
+            FinetuneAction::AskRemove(folder) => self.finetune.asking = folder,
+            FinetuneAction::Remove(folder) => {
+                self.finetune.asking = None;
+                self.remove_run(&folder, core)?;
             }
             FinetuneAction::UseVersion(number) => {
                 let request = FinetuneRequest::UseVersion(number);
@@ -132,6 +140,21 @@ impl Label {
             core.state.label.listed,
         )?;
         self.finetune.starting = Some(sent);
+        Ok(())
+    }
+
+    /// Deletes the run in `folder`, unless Live uses its weights.
+    fn remove_run(&mut self, folder: &Path, core: &Core) -> Result<()> {
+        let name = folder_name(folder);
+        let in_use = core.ui_state.wanted_model.as_deref().map(trained::split);
+        if let Some((_, Some(weights))) = in_use
+            && weights.starts_with(folder)
+        {
+            let text = format!("Live uses the weights of run {name}: choose another model first");
+            return Err(Error::Failed(text));
+        }
+        let request = Request::Finetune(FinetuneRequest::Remove(name));
+        self.send(request, core.state.label.listed)?;
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! The panels of the page Train on the right: options, possible mistakes, versions.
 
+use std::path::Path;
+
 use eframe::egui::{
     Button, CollapsingHeader, ComboBox, DragValue, ProgressBar, RichText, ScrollArea, Ui,
 };
-use poselens_engine::finetune::{Effort, Part, RunInfo};
+use poselens_engine::finetune::{Effort, Part, Runs};
 use poselens_engine::project::check::Finding;
 
 use crate::gui::action::Action;
@@ -278,11 +280,12 @@ pub fn versions_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     let Some(review) = cx.view.finetune.review.clone() else {
         return;
     };
+    let outcomes = &review.outcomes;
     widgets::section_ui(ui, "Versions", |ui| {
-        for fault in &review.faults {
+        for fault in &outcomes.faults {
             fault_ui(ui, fault);
         }
-        let mut rows: Vec<(u32, String, String)> = review
+        let mut rows: Vec<(u32, String, String)> = outcomes
             .versions
             .iter()
             .map(|version| {
@@ -301,7 +304,7 @@ pub fn versions_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
         let help = "The weights that are part of the program".to_owned();
         rows.push((0, "bundled weights".to_owned(), help));
         for (number, text, help) in rows {
-            let is_current = number == review.current;
+            let is_current = number == outcomes.current;
             let state = if is_current { "in use" } else { "" };
             ui.horizontal(|ui| {
                 ui.label(RichText::new(&text).color(if is_current {
@@ -322,18 +325,20 @@ pub fn versions_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
                 }
             });
         }
-        if review.current > 0 {
+        if outcomes.current > 0 {
             let help = "Uses the version again that was in use before this one was accepted";
             if ui.button("Roll back").on_hover_text(help).clicked() {
                 send(cx, FinetuneAction::RollBack);
             }
         }
-        runs_ui(ui, &review.runs, cx);
+        runs_ui(ui, &outcomes.runs, cx);
     });
 }
 
-fn runs_ui(ui: &mut Ui, runs: &[RunInfo], cx: &mut LabelContext<'_>) {
-    if runs.is_empty() {
+fn runs_ui(ui: &mut Ui, runs: &Runs, cx: &mut LabelContext<'_>) {
+    let Runs { known, unusable } = runs;
+    let n = known.len() + unusable.len();
+    if n == 0 {
         return note_ui(ui, "No run yet.");
     }
     note_ui(ui, "Runs, the latest first:");
@@ -341,28 +346,40 @@ fn runs_ui(ui: &mut Ui, runs: &[RunInfo], cx: &mut LabelContext<'_>) {
     ScrollArea::vertical()
         .id_salt("runs")
         .max_height(LIST)
-        .show_rows(ui, height, runs.len(), |ui, rows| {
-            for run in &runs[rows] {
-                let state = match (&run.gate, run.has_begun) {
-                    (Some(gate), _) => gate.verdict.name(),
-                    (None, true) => "not finished",
-                    (None, false) => "not begun",
-                };
-                let is_shown = cx.view.finetune.shown.as_ref() == Some(&run.folder);
-                let size = eframe::egui::vec2(ui.available_width(), height);
-                let button = Button::selectable(is_shown, format!("run {}", run.name))
-                    .shortcut_text(RichText::new(state).small())
-                    .truncate();
-                if ui
-                    .add_sized(size, button)
-                    .on_hover_text(format!("Trained on {}", run.file.data))
-                    .accessible_name(format!("Run {}, {state}", run.name))
-                    .clicked()
-                {
-                    send(cx, FinetuneAction::ShowRun(run.folder.clone()));
+        .show_rows(ui, height, n, |ui, rows| {
+            for index in rows {
+                if let Some(run) = known.get(index) {
+                    let help = format!("Trained on {}", run.file.data);
+                    let row = (run.name.as_str(), run.state(), help.as_str());
+                    run_ui(ui, row, &run.folder, height, cx);
+                } else if let Some(run) = unusable.get(index - known.len()) {
+                    let row = (run.name.as_str(), "unusable", run.reason.as_str());
+                    run_ui(ui, row, &run.folder, height, cx);
                 }
             }
         });
+}
+
+fn run_ui(
+    ui: &mut Ui,
+    (name, state, help): (&str, &str, &str),
+    folder: &Path,
+    height: f32,
+    cx: &mut LabelContext<'_>,
+) {
+    let is_shown = cx.view.finetune.shown.as_deref() == Some(folder);
+    let size = eframe::egui::vec2(ui.available_width(), height);
+    let button = Button::selectable(is_shown, format!("run {name}"))
+        .shortcut_text(RichText::new(state).small())
+        .truncate();
+    if ui
+        .add_sized(size, button)
+        .on_hover_text(help)
+        .accessible_name(format!("Run {name}, {state}"))
+        .clicked()
+    {
+        send(cx, FinetuneAction::ShowRun(folder.to_owned()));
+    }
 }
 
 fn send(cx: &mut LabelContext<'_>, action: FinetuneAction) {

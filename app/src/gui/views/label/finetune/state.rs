@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use poselens_engine::finetune::{FrameResult, Gate, RunInfo};
+use poselens_engine::finetune::{FrameResult, Gate, RunInfo, UnusableRun};
 use poselens_engine::project::FrameKey;
 
 use crate::gui::training::progress::TrainProgress;
@@ -23,12 +23,16 @@ pub struct Finetune {
     pub run: Option<Run>,
     /// Folder of the project that it trains on.
     pub trained: Option<PathBuf>,
+    /// What that project is called.
+    pub trained_name: String,
     /// Its progress.
     pub progress: Option<TrainProgress>,
     /// Version of the displayed progress.
     pub(in crate::gui::views::label) seen: u64,
     /// Folder of the run whose result is shown.
     pub shown: Option<PathBuf>,
+    /// Folder of the run that is deleted if the user says so.
+    pub asking: Option<PathBuf>,
     /// The version in use has changed.
     pub(in crate::gui::views::label) is_version_new: bool,
     /// Held-out frames of that result.
@@ -50,6 +54,13 @@ impl Finetune {
     /// Returns the run whose result is shown.
     pub fn shown_run(&self) -> Option<&RunInfo> {
         self.review.as_ref()?.run(self.shown.as_deref()?)
+    }
+
+    /// Returns the run that is shown if it can only be deleted.
+    pub fn shown_unusable(&self) -> Option<&UnusableRun> {
+        let shown = self.shown.as_deref()?;
+        let mut unusable = self.review.as_ref()?.outcomes.runs.unusable.iter();
+        unusable.find(|run| run.folder == shown)
     }
 
     /// Returns the measurement that is shown.
@@ -76,10 +87,11 @@ impl Finetune {
         }
     }
 
-    /// Follows a training that was started on the project in `folder`.
-    pub(in crate::gui::views::label) fn follow_run(&mut self, run: Run, folder: PathBuf) {
+    /// Follows a training that was started on `project`.
+    pub(in crate::gui::views::label) fn follow_run(&mut self, run: Run, project: &ProjectInfo) {
         self.run = Some(run);
-        self.trained = Some(folder);
+        self.trained = Some(project.folder.clone());
+        self.trained_name = project.title();
         self.progress = None;
         self.seen = 0;
         self.show_run(None);
@@ -98,7 +110,9 @@ impl Finetune {
             .as_ref()
             .is_some_and(|shown| review.run(shown).is_some());
         let newest = review
+            .outcomes
             .runs
+            .known
             .iter()
             .find(|run| run.gate.is_some() || run.has_begun);
         let newest = newest.map(|run| run.folder.clone());
@@ -112,6 +126,7 @@ impl Finetune {
     /// Shows the result of a run.
     pub(in crate::gui::views::label) fn show_run(&mut self, folder: Option<PathBuf>) {
         self.shown = folder;
+        self.asking = None;
         self.player.show(0);
     }
 

@@ -106,16 +106,7 @@ fn list_ui(ui: &mut Ui, list: &ListPart, cx: &mut LabelContext<'_>) {
         return;
     }
     let height = row_height(ui);
-    let mut area = ScrollArea::vertical().id_salt("frames").max_height(LIST);
-    let id = ui.scope_id().with("scrolled to");
-    let before = ui.data(|d| d.get_temp::<Option<usize>>(id)).flatten();
-    if list.shown != before {
-        ui.data_mut(|d| d.insert_temp(id, list.shown));
-        if let Some(shown) = list.shown {
-            let row = height + ui.spacing().item_spacing.y;
-            area = area.vertical_scroll_offset((shown as f32 * row - 0.4 * LIST).max(0.0));
-        }
-    }
+    let area = scrolled_area(ui, "frames", LIST, height, list.shown);
     area.show_rows(ui, height, list.n_all, |ui, rows| {
         let wanted = (rows.start, rows.len());
         if wanted != cx.view.rows {
@@ -130,6 +121,30 @@ fn list_ui(ui: &mut Ui, list: &ListPart, cx: &mut LabelContext<'_>) {
             }
         }
     });
+}
+
+/// Returns the scroll area of a list `height` points high with rows of `row` points. It scrolls to the
+/// row `shown` when that has become another one.
+pub(in crate::gui::views::label) fn scrolled_area(
+    ui: &Ui,
+    name: &str,
+    height: f32,
+    row: f32,
+    shown: Option<usize>,
+) -> ScrollArea {
+    let area = ScrollArea::vertical().id_salt(name).max_height(height);
+    let id = ui.scope_id().with((name, "scrolled to"));
+    let before = ui.data(|d| d.get_temp::<Option<usize>>(id)).flatten();
+    if shown == before {
+        return area;
+    }
+    ui.data_mut(|d| d.insert_temp(id, shown));
+    let Some(shown) = shown else {
+        return area;
+    };
+    let step = row + ui.spacing().item_spacing.y;
+    // Some rows before it stay visible.
+    area.vertical_scroll_offset((shown as f32 * step - 0.4 * height).max(0.0))
 }
 
 /// Returns the height of a row and prepares the layout for rows of that height.

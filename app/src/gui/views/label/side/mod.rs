@@ -2,4 +2,5 @@
 
 pub(super) mod edit;
 pub(in crate::gui::views::label) mod frames;
+mod more;
 pub(super) mod project;

@@ -1,18 +1,20 @@
 //! The project and its clips.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use eframe::egui::{Align, Button, Label as TextLabel, Layout, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, Button, Label as TextLabel, Layout, ProgressBar, RichText, Ui};
 
 use crate::gui::action::label::{Ask, LabelAction, Page};
 use crate::gui::action::{Action, SourceAction};
 use crate::gui::path_field::path_field_ui;
-use crate::gui::titles::folder_name;
-use crate::gui::views::label::side::frames::row_height;
+use crate::gui::views::label::side::frames::{row_height, scrolled_area};
+use crate::gui::views::label::side::more::more_ui;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::{theme, widgets};
 use crate::words::counted;
 
+/// Width of the menu of further actions in points.
+const MORE: f32 = 60.0;
 /// Height of the list of clips in points.
 const LIST: f32 = 92.0;
 
@@ -31,14 +33,16 @@ pub(in crate::gui::views::label) fn project_ui(ui: &mut Ui, cx: &mut LabelContex
             cx.actions.push(Action::Source(SourceAction::OpenPath));
         }
         clips_ui(ui, cx);
+        copy_ui(ui, cx);
     });
 }
 
-/// Shows the switch between the pages.
+/// Shows the switch between the pages, and the menu of the project.
 fn pages_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     ui.horizontal(|ui| {
         let gap = ui.spacing().item_spacing.x;
-        let size = eframe::egui::vec2((ui.available_width() - gap) / 2.0, 28.0);
+        let width = (ui.available_width() - MORE - 2.0 * gap) / 2.0;
+        let size = eframe::egui::vec2(width, 28.0);
         for (page, text, help) in [
             (Page::Label, "Label", "Frames and their labels"),
             (
@@ -57,6 +61,7 @@ fn pages_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
                 send(cx, LabelAction::Page(page));
             }
         }
+        more_ui(ui, cx);
     });
 }
 
@@ -66,7 +71,7 @@ fn open_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     let is_free = !cx.ui_state.is_choosing;
     let menu = widgets::menu_ui(ui, "Recent", |ui| {
         for folder in &cx.state.label.recent {
-            let name = folder_name(Path::new(folder));
+            let name = cx.state.label.recent_name(folder);
             if ui.button(name).on_hover_text(folder).clicked() {
                 send(cx, LabelAction::Open(PathBuf::from(folder)));
                 ui.close();
@@ -113,27 +118,70 @@ fn clips_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     let info = std::sync::Arc::clone(&project.info);
     let clips = &info.file.clips;
     let height = row_height(ui);
-    ScrollArea::vertical()
-        .id_salt("clips")
-        .max_height(LIST)
-        .show_rows(ui, height, clips.len(), |ui, rows| {
-            for clip in &clips[rows] {
-                let is_shown = cx.view.at.is_some_and(|at| at.clip == clip.id);
-                let size = eframe::egui::vec2(ui.available_width(), height);
-                let button = Button::selectable(is_shown, &clip.name)
-                    .shortcut_text(counted(clip.n_frames, "frame"))
-                    .truncate()
-                    .min_size(size);
-                if ui
-                    .add_sized(size, button)
-                    .on_hover_text(clip.place(&info.folder).display().to_string())
-                    .accessible_name(format!("Clip {}", clip.name))
-                    .clicked()
-                {
-                    send(cx, LabelAction::ShowClip(clip.id));
-                }
+    let at = cx.view.at;
+    let shown = at.and_then(|at| clips.iter().position(|clip| clip.id == at.clip));
+    let area = scrolled_area(ui, "clips", LIST, height, shown);
+    area.show_rows(ui, height, clips.len(), |ui, rows| {
+        for index in rows {
+            let clip = &clips[index];
+            let size = eframe::egui::vec2(ui.available_width(), height);
+            let button = Button::selectable(shown == Some(index), &clip.name)
+                .shortcut_text(counted(clip.n_frames, "frame"))
+                .truncate()
+                .min_size(size);
+            if ui
+                .add_sized(size, button)
+                .on_hover_text(clip.place(&info.folder).display().to_string())
+                .accessible_name(format!("Clip {}", clip.name))
+                .clicked()
+            {
+                send(cx, LabelAction::ShowClip(clip.id));
+            }
+        }
+    });
+}
+
+/// Shows the button that copies the shown clip, or the progress of a copy.
+fn copy_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
+    let view = cx.view;
+    if let Some(copying) = view.project.as_ref().and_then(|p| p.copying.as_ref()) {
+        ui.horizontal(|ui| {
+            let (done, all) = copying.progress.get();
+            let share = done as f32 / all.max(1) as f32;
+            let text = format!("copying {}: {:.0} %", copying.name, (100.0 * share).floor());
+            let bar = ProgressBar::new(share).text(RichText::new(text).small());
+            ui.add(bar.desired_width((ui.available_width() - 84.0).max(60.0)))
+                .on_hover_text("The copy is compared with the clip before it is used")
+                .accessible_name("Copy of the clip");
+            if ui
+                .button("Cancel")
+                .accessible_name("Cancel the copy")
+                .clicked()
+            {
+                send(cx, LabelAction::CancelCopy);
             }
         });
+        return;
+    }
+    let Some(clip) = view.clip().filter(|_| view.page == Page::Label) else {
+        return;
+    };
+    if clip.is_copied {
+        return;
+    }
+    let help = format!(
+        "Copies {} ({}) into the folder of the project, so that both are kept and moved together; the \
+         original stays where it is",
+        clip.name,
+        widgets::megabytes(clip.bytes)
+    );
+    if ui
+        .small_button("Copy into the project")
+        .on_hover_text(help)
+        .clicked()
+    {
+        send(cx, LabelAction::CopyClip);
+    }
 }
 
 fn send(cx: &mut LabelContext<'_>, action: LabelAction) {

@@ -191,7 +191,7 @@ fn rise(progress: &TrainProgress) -> Option<(f64, f64)> {
             .filter_map(|r| Some((r.step, r.loss?)))
     };
     let (end_of_first, first) = losses().next()?;
-    // The first epoch may have diverged itself. The steps are those of this session only.
+    // The first epoch may have diverged itself. Without stored losses, the point is its mean.
     let first_step = progress.losses.points.first();
     let first_step = first_step.filter(|[step, _]| *step <= end_of_first as f64);
     let start = first_step.map_or(first, |[_, loss]| *loss);
@@ -224,6 +224,7 @@ mod tests {
                 loss: (epoch > 0).then_some(0.5),
                 pck: *pck,
                 oks_ap: None,
+                pck_parts: BTreeMap::new(),
                 secs: 1.0,
                 images_per_sec: 1.0,
                 broken: 0,

@@ -189,6 +189,7 @@ mod tests {
             loss: None,
             pck: Some(pck),
             oks_ap: None,
+            pck_parts: std::collections::BTreeMap::new(),
             secs: 1.0,
             images_per_sec: 1.0,
             broken: 0,
