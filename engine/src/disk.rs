@@ -44,6 +44,17 @@ pub fn shortened(name: &str, max_bytes: usize) -> Cow<'_, str> {
     format!("{beginning}{end}").into()
 }
 
+/// Formats bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// A file that is written but not yet renamed to its final name.
 #[derive(Debug)]
 pub struct Draft {

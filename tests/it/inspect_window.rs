@@ -2,6 +2,7 @@
 
 mod commands;
 mod models;
+mod tracks;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

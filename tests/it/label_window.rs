@@ -379,8 +379,8 @@ fn clicks_change_visibility_and_accept() {
     assert!(window.has("Nose of person 1: confirmed"));
 }
 
-/// Fails when an edit that cannot be saved is drawn as made, is not refused in one line, or writes
-/// over what is there.
+/// Fails when an edit that cannot be saved is drawn as made, is not refused in one line, writes over
+/// what is there, or the message stays when edits are saved again.
 #[test]
 fn a_refused_edit_leaves_the_old_state() {
     let mut window = Window::open();
@@ -413,6 +413,8 @@ fn a_refused_edit_leaves_the_old_state() {
     window.press(Key::A);
     assert!(window.saved(2)[0].is_confirmed);
     assert!(window.has("Nose of person 1: confirmed"));
+    let status = window.harness.state().ui_state().status.clone();
+    assert!(status.is_none(), "the message is over: {status:?}");
 }
 
 /// Fails when, in the smallest window, texts and controls overlap or are cut off: without a project,

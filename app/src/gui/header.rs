@@ -3,7 +3,7 @@
 use eframe::egui::{Button, Label, RichText, ScrollArea, TextStyle, Ui};
 
 use crate::gui::action::{Action, WindowAction};
-use crate::gui::command::key_text;
+use crate::gui::command::{Group, key_text};
 use crate::gui::commands::{commands, groups};
 use crate::gui::icons::Icon;
 use crate::gui::view::{AppView, HeaderText, PanelContext};
@@ -111,6 +111,11 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
         // Only while the menu is open: the list is rebuilt every frame.
         let all = commands(cx);
         for group in groups() {
+            let is_empty = all.iter().all(|c| c.group != group);
+            // Some views have no commands of a group.
+            if is_empty && group != Group::RECENT {
+                continue;
+            }
             let group_menu = ui.menu_button(group.name, |ui| {
                 // With the palette's joints and models the list is taller than a screen.
                 let height = ui.ctx().content_rect().height() - 80.0;
@@ -130,7 +135,7 @@ fn menu_ui(ui: &mut Ui, cx: &mut PanelContext<'_>) {
                             ui.close();
                         }
                     }
-                    if all.iter().all(|c| c.group != group) {
+                    if is_empty {
                         ui.label(RichText::new("None yet").color(theme::WEAK));
                     }
                 });

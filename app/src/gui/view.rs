@@ -38,6 +38,11 @@ pub trait AppView: Any + Send + ShowPanels {
         None
     }
 
+    /// Returns the position of messages, if different from [`ViewSpec::messages`].
+    fn message_place(&self) -> Option<MessagePlace> {
+        None
+    }
+
     /// Returns the header text.
     fn header(&self, cx: &PanelContext<'_>) -> Option<HeaderText> {
         HeaderText::of_source(cx.ui_state)

@@ -46,6 +46,10 @@ pub(super) fn in_use(folder: &Path) -> Error {
 /// Returns whether the run in `folder` is in use.
 pub(super) fn is_busy(folder: &Path) -> bool {
     let lock = folder.join(LOCK);
-    let is_locked = lock.exists() && !matches!(open_exclusive(&lock), Ok(Some(_)));
-    is_locked || is_training_in(folder)
+    let is_locked = || match open_exclusive(&lock) {
+        Ok(opened) => opened.is_none(),
+        // There, a file in use cannot be opened; elsewhere the disk may be read-only.
+        Err(_) => cfg!(windows),
+    };
+    (lock.exists() && is_locked()) || is_training_in(folder)
 }

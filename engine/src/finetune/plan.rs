@@ -233,6 +233,14 @@ impl Plan {
         uses.filter(|other| **other == what).count()
     }
 
+    /// Returns the clips with labelled frames.
+    pub fn labelled_clips<'a>(&'a self, contents: &'a Contents) -> impl Iterator<Item = &'a Clip> {
+        let is_labelled = |what: &Use| matches!(what, Use::Train | Use::HoldOut);
+        let clips = self.clips.iter();
+        let labelled = clips.filter(move |(_, uses)| uses.values().any(is_labelled));
+        labelled.filter_map(move |(id, _)| contents.file().clip(*id))
+    }
+
     /// Returns the clips of each round of the hold-out that has labelled frames, by name; empty if
     /// there is only one such round.
     pub fn rounds(&self, contents: &Contents) -> BTreeMap<String, Vec<String>> {

@@ -116,6 +116,10 @@ pub fn prepare(
 ) -> Result<Prepared> {
     options.check()?;
     let plan = Plan::of(contents, options)?;
+    // Before anything is written.
+    for clip in plan.labelled_clips(contents) {
+        clip.open(contents.folder())?;
+    }
     let (init, parent) = initial(contents, options)?;
     let spec = model(&contents.file().model)?;
     if init == InitialWeights::Bundled && spec.bundled.is_none() {

@@ -16,7 +16,7 @@ use super::propose::Progress;
 use crate::error::{Error, Result};
 use crate::estimator::{Infer, RequestedMaps};
 use crate::eval::pck::torso;
-use crate::geometry::{BBox, Point};
+use crate::geometry::{BBox, Point, Size};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 use crate::words::joint_words;
@@ -55,6 +55,8 @@ pub enum FindingKind {
     CoincidentJoints,
     /// A joint is far from the model's prediction.
     FarFromModel,
+    /// A joint lies outside of the image.
+    OutsideImage,
     /// The frame is too close in time to held-out frames, so that it is not trained on.
     NearHoldOut,
 }
@@ -136,6 +138,11 @@ pub fn check(contents: &Contents) -> Vec<Finding> {
     let mut findings = unusual_bones(skeleton, &people);
     findings.extend(swapped_sides(contents, skeleton, &people));
     findings.extend(people.iter().flat_map(|one| coincident(skeleton, one)));
+    let size_of = |at: FrameKey| contents.file().clip(at.clip)?.size;
+    let sized = people
+        .iter()
+        .filter_map(|one| Some((one, size_of(one.at)?)));
+    findings.extend(sized.flat_map(|(one, size)| outside(one, size)));
     let guarded = |(at, frame): &(FrameKey, &FrameLabels)| {
         frame.is_confirmed() && contents.holdout().role(*at) == Role::Guard
     };
@@ -279,6 +286,17 @@ fn coincident(skeleton: &Skeleton, one: &Checked<'_>) -> Vec<Finding> {
     findings
 }
 
+fn outside(one: &Checked<'_>, image: Size) -> Vec<Finding> {
+    let joints = one.person.joints.iter().enumerate();
+    let is_outside =
+        |(_, joint): &(usize, &Joint)| joint.labelled().is_some() && joint.inside(image).is_none();
+    let finding = |(j, _): (usize, &Joint)| {
+        let text = "lies outside of the image: it is trained as absent, and not exported";
+        one.finding(Some(j), FindingKind::OutsideImage, text.to_owned())
+    };
+    joints.filter(is_outside).map(finding).collect()
+}
+
 /// Compares the confirmed labels with the predictions of `infer` around them. `progress` receives
 /// the number of compared frames and of all; an error that it returns ends the comparison.
 ///
@@ -307,6 +325,10 @@ pub fn far_from_model(
             };
             let frame = scrub.frame(at.frame as usize)?;
             for one in people.iter().filter(|one| one.at == *at) {
+                if clip.has_pictures() {
+                    // Each has its own size, which is known only now.
+                    findings.extend(outside(one, frame.size()));
+                }
                 let near = [Pose::from_keypoints(one.joints.clone())];
                 let output = infer.inspect(&frame, &near, RequestedMaps::default())?;
                 let map = output.skeleton.map_to(&skeleton.name).ok_or_else(|| {

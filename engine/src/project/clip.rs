@@ -93,20 +93,30 @@ impl Clip {
         project.join(&self.path)
     }
 
+    /// Checks that there is a file or folder where the clip was, without opening it.
+    ///
+    /// # Errors
+    /// When there is none; the message says what to do.
+    pub fn require(&self, project: &Path) -> Result<()> {
+        let place = self.place(project);
+        if place.exists() {
+            return Ok(());
+        }
+        let reason = format!(
+            "the clip '{}' is not there; if it was moved, open it at its new place (`poselens project \
+             relocate`)",
+            self.name
+        );
+        Err(Error::data(&place, reason))
+    }
+
     /// Opens the clip for random access.
     ///
     /// # Errors
     /// When it is not where it was, or has changed.
     pub fn open(&self, project: &Path) -> Result<Scrub> {
+        self.require(project)?;
         let place = self.place(project);
-        if !place.exists() {
-            let reason = format!(
-                "the clip {} is not there; if it was moved, open it at its new place (`poselens \
-                 project relocate`)",
-                self.name
-            );
-            return Err(Error::data(&place, reason));
-        }
         let scrub = Scrub::open(&place)?;
         let bytes = total(&parts(&place, &scrub))?;
         if bytes != self.bytes || scrub.n_frames() != self.n_frames as usize {

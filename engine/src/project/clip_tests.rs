@@ -46,7 +46,7 @@ fn a_clip_is_recognised_by_its_content() {
     assert!(folder.join("clips/b/shot2.png").is_file());
     fs::rename(place("a"), place("moved")).unwrap();
     let line = message(clip.open(&folder).map(|_| ()));
-    assert!(line.contains("the clip a is not there"), "{line}");
+    assert!(line.contains("the clip 'a' is not there"), "{line}");
     pictures(&place("other"), 3, 9);
     let line = message(project.relocate(&place("other")));
     assert!(line.contains("none of the project's clips"), "{line}");

@@ -10,7 +10,7 @@ use super::file::ProjectFile;
 use super::holdout::{Holdout, Role};
 use super::labels::Labels;
 use super::person::{FrameKey, Joint, Person, flag};
-use crate::geometry::{BBox, Size};
+use crate::geometry::{BBox, Point, Size};
 use crate::skeleton::Skeleton;
 use crate::source::scrub::Scrub;
 
@@ -165,13 +165,25 @@ pub(super) struct Parts<'a> {
     pub sizes: &'a HashMap<FrameKey, Size>,
 }
 
-/// Returns whether anything of the person can be written: at least one joint is labelled.
-pub(super) fn is_labelled(person: &Person) -> bool {
-    person.joints.iter().any(|joint| joint.labelled().is_some())
+impl Parts<'_> {
+    /// Returns the size of a frame, if it is known.
+    pub(super) fn size_of(&self, at: FrameKey) -> Option<Size> {
+        let of_clip = || self.file.clip(at.clip)?.size;
+        self.sizes.get(&at).copied().or_else(of_clip)
+    }
+}
+
+/// Returns the position of a joint as other programs get it: to them, a joint outside of the image is
+/// not labelled.
+pub(super) fn exported(joint: &Joint, image: Option<Size>) -> Option<Point> {
+    match image {
+        Some(image) => joint.inside(image),
+        None => joint.labelled(),
+    }
 }
 
 /// Returns the confirmed people of a project. Frames that were accepted without people are images
-/// without annotations. People without labelled joints have no box and are left out.
+/// without annotations. People without labelled joints in the image have no box and are left out.
 pub(super) fn document<T>(parts: &Parts<'_>, poselens: Option<T>) -> Document<T> {
     let mut names = FrameNames::default();
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
@@ -182,9 +194,10 @@ pub(super) fn document<T>(parts: &Parts<'_>, poselens: Option<T>) -> Document<T>
         };
         let image_id = images.len() + 1;
         let name = names.of(parts.folder, clip, at.frame);
+        let size = parts.size_of(at);
         let entry = ImageEntry {
             file_name: format!("{}/{name}", clip.name),
-            size: parts.sizes.get(&at).copied().or(clip.size),
+            size,
             clip: &clip.name,
             frame: at.frame,
             split: match parts.holdout.role(at) {
@@ -195,23 +208,31 @@ pub(super) fn document<T>(parts: &Parts<'_>, poselens: Option<T>) -> Document<T>
         };
         images.push(entry.numbered(image_id));
         let people = labels.people.iter().filter(|p| p.is_confirmed);
-        annotations.extend(people.filter_map(|person| annotation(person, image_id)));
+        annotations.extend(people.filter_map(|person| annotation(person, image_id, size)));
     }
     Document::new(images, annotations, parts.labels.skeleton(), poselens)
 }
 
-/// Returns a person, `None` without labelled joints.
-pub(super) fn annotation(person: &Person, image_id: usize) -> Option<Annotation> {
-    let labelled = person.joints.iter().filter_map(Joint::labelled);
+/// Returns a person, `None` without labelled joints; those outside of an image of size `image` do not
+/// count.
+pub(super) fn annotation(
+    person: &Person,
+    image_id: usize,
+    image: Option<Size>,
+) -> Option<Annotation> {
+    let joints = person.joints.iter();
+    let labelled = joints.filter_map(|joint| exported(joint, image));
     let num_keypoints = labelled.clone().count();
     let b = BBox::around(labelled)?;
     // At least one pixel, for a single joint.
     let (w, h) = (b.w.max(1.0), b.h.max(1.0));
     let hundredths = |v: f64| (v * 100.0).round() / 100.0;
     let keypoints = person.joints.iter().flat_map(|joint| {
-        let [x, y] = joint.labelled().map_or([0.0; 2], |_| joint.xy());
-        let visible = Number::Flag(flag(joint.visibility));
-        [Number::Pixels(x), Number::Pixels(y), visible]
+        let ([x, y], visible) = match exported(joint, image) {
+            Some(_) => (joint.xy(), flag(joint.visibility)),
+            None => ([0.0; 2], 0),
+        };
+        [Number::Pixels(x), Number::Pixels(y), Number::Flag(visible)]
     });
     Some(Annotation {
         id: person.id,

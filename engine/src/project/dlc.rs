@@ -1,9 +1,12 @@
 //! Confirmed labels as a table of DeepLabCut.
 
-use super::coco::{FrameNames, spelled};
+use std::collections::HashMap;
+
+use super::coco::{FrameNames, exported, spelled};
 use super::labels::FrameLabels;
 use super::open::Contents;
-use super::person::Joint;
+use super::person::{FrameKey, Joint};
+use crate::geometry::Size;
 use crate::record::csv_field;
 
 /// Name that DeepLabCut shows as the author of the labels.
@@ -11,9 +14,9 @@ const SCORER: &str = "poselens";
 
 /// Returns the table as CSV. One person a frame gives the header rows `scorer`, `bodyparts` and
 /// `coords`; several give `individuals` as well, who are told apart by the order of their ids.
-/// Absent joints have empty cells; whether a joint is occluded has no place in the table.
-pub(super) fn table(contents: &Contents) -> String {
-    let labels = contents.labels();
+/// Joints that are absent or outside of the image have empty cells; whether a joint is occluded has no place in the table.
+pub(super) fn table(contents: &Contents, sizes: &HashMap<FrameKey, Size>) -> String {
+    let (labels, parts) = (contents.labels(), contents.parts(sizes));
     let confirmed = || labels.frames().filter(|(_, frame)| frame.is_confirmed());
     let n_people = |frame: &FrameLabels| {
         let people = frame.people.iter();
@@ -43,7 +46,8 @@ pub(super) fn table(contents: &Contents) -> String {
         let name = names.of(contents.folder(), clip, at.frame);
         let mut row = vec![format!("labeled-data/{}/{name}", clip.name)];
         for person in frame.people.iter().filter(|person| person.is_confirmed) {
-            row.extend(person.joints.iter().flat_map(cells));
+            let image = parts.size_of(at);
+            row.extend(person.joints.iter().flat_map(|joint| cells(joint, image)));
         }
         row.resize(1 + 2 * n_columns, String::new());
         rows.push(row);
@@ -61,10 +65,10 @@ fn header(name: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
     std::iter::once(name.to_owned()).chain(cells).collect()
 }
 
-fn cells(joint: &Joint) -> [String; 2] {
-    let is_labelled = joint.labelled().is_some();
+fn cells(joint: &Joint, image: Option<Size>) -> [String; 2] {
+    let is_written = exported(joint, image).is_some();
     joint.xy().map(|value| {
-        if is_labelled {
+        if is_written {
             value.to_string()
         } else {
             String::new()

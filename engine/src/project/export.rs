@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::coco::{FrameNames, document, is_labelled};
+use super::coco::{FrameNames, document, exported};
 use super::dlc::table;
+use super::file::PROJECT;
+use super::holdout::HOLDOUT;
+use super::journal::JOURNAL;
 use super::open::Contents;
 use super::person::FrameKey;
+use super::snapshot::SNAPSHOT;
 use crate::disk::{Draft, copy, replace};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -35,18 +39,17 @@ pub struct Exported {
 /// written.
 pub fn coco(contents: &Contents, path: &Path, images: Option<&Path>) -> Result<Exported> {
     let (mut exported, sizes) = prepare(contents, path, images)?;
+    let without = omit(contents, &sizes, &mut exported);
     let document = document::<()>(&contents.parts(&sizes), None);
     let draft = Draft::write(path, |file| {
         serde_json::to_writer(&mut *file, &document)?;
         file.write_all(b"\n")
     })?;
     draft.put()?;
-    let people = contents.labels().frames().flat_map(|(_, f)| &f.people);
-    let without = people.filter(|p| p.is_confirmed && !is_labelled(p)).count();
     if without > 0 {
         exported.people -= without;
         let people = counted(without, "confirmed person");
-        let line = format!("{people} without a labelled joint");
+        let line = format!("{people} without a labelled joint in the image");
         exported.left_out.push(line);
     }
     Ok(exported)
@@ -57,9 +60,45 @@ pub fn coco(contents: &Contents, path: &Path, images: Option<&Path>) -> Result<E
 /// # Errors
 /// Those of [`coco`].
 pub fn dlc(contents: &Contents, path: &Path, images: Option<&Path>) -> Result<Exported> {
-    let (exported, _) = prepare(contents, path, images)?;
-    replace(path, table(contents).as_bytes())?;
+    let (mut exported, sizes) = prepare(contents, path, images)?;
+    omit(contents, &sizes, &mut exported);
+    replace(path, table(contents, &sizes).as_bytes())?;
     Ok(exported)
+}
+
+/// Counts the labelled joints of confirmed people that lie outside of their images among what is left
+/// out; returns the number of people without any other.
+fn omit(contents: &Contents, sizes: &HashMap<FrameKey, Size>, done: &mut Exported) -> usize {
+    let parts = contents.parts(sizes);
+    let (mut n_outside, mut n_without) = (0usize, 0);
+    for (at, frame) in contents.labels().frames() {
+        let image = parts.size_of(at);
+        for person in frame.people.iter().filter(|person| person.is_confirmed) {
+            let labelled = || person.joints.iter().filter(|j| j.labelled().is_some());
+            let n_inside = labelled().filter(|j| exported(j, image).is_some()).count();
+            n_outside += labelled().count() - n_inside;
+            n_without += usize::from(n_inside == 0);
+        }
+    }
+    if n_outside > 0 {
+        let joints = counted(n_outside, "joint");
+        done.left_out.push(format!("{joints} outside of the image"));
+    }
+    n_without
+}
+
+/// Refuses to replace a file of the project itself.
+fn refuse_own(contents: &Contents, path: &Path) -> Result<()> {
+    let real = |folder: &Path| std::fs::canonicalize(folder).ok();
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let is_here = real(parent.unwrap_or(Path::new("."))) == real(contents.folder());
+    let own = [PROJECT, JOURNAL, SNAPSHOT, HOLDOUT];
+    let name = path.file_name();
+    if is_here && name.is_some_and(|name| own.iter().any(|own| name == *own)) {
+        let reason = "is a file of the project itself; export to another place";
+        return Err(Error::data(path, reason));
+    }
+    Ok(())
 }
 
 /// Writes the images and finds out their sizes.
@@ -68,6 +107,7 @@ fn prepare(
     path: &Path,
     images: Option<&Path>,
 ) -> Result<(Exported, HashMap<FrameKey, Size>)> {
+    refuse_own(contents, path)?;
     let labels = contents.labels();
     let mut exported = Exported::default();
     let mut sizes = HashMap::new();
@@ -107,4 +147,45 @@ fn prepare(
         return Err(Error::data(path, reason));
     }
     Ok((exported, sizes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edit::Edit;
+    use super::super::test_project::{FRAME, add, move_to, project};
+    use super::*;
+
+    /// Fails when a joint outside of the image is exported, that is not said, or the project loses it.
+    #[test]
+    fn joints_outside_of_the_image_are_not_exported() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut project = project(folder.path(), 1, 30);
+        add(&mut project, 100.0);
+        // The left ear of coco17.
+        move_to(&mut project, 665.56);
+        project.apply(&Edit::Accept { at: FRAME }).unwrap();
+        let contents = project.contents();
+        let path = folder.path().join("out.json");
+        let exported = coco(contents, &path, None).unwrap();
+        assert_eq!((exported.frames, exported.people), (1, 1));
+        assert_eq!(exported.left_out, ["1 joint outside of the image"]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let person = &written["annotations"][0];
+        assert_eq!(person["num_keypoints"], 16, "{person}");
+        for i in 12..15 {
+            assert_eq!(person["keypoints"][i].as_f64(), Some(0.0), "{person}");
+        }
+        assert_eq!(person["keypoints"][0].as_f64(), Some(100.0));
+        let path = folder.path().join("out.csv");
+        let exported = dlc(contents, &path, None).unwrap();
+        assert_eq!(exported.left_out, ["1 joint outside of the image"]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("100,30,,,100,50"), "{text}");
+        let joint = contents.labels().people(FRAME)[0].joints[4];
+        assert!(joint.labelled().is_some());
+        let own = folder.path().join(SNAPSHOT);
+        let line = coco(contents, &own, None).unwrap_err().to_string();
+        assert!(line.contains("of the project itself"), "{line}");
+    }
 }

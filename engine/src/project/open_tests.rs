@@ -294,3 +294,17 @@ fn a_snapshot_is_coco() {
         (JointState::Confirmed, JointState::Proposed)
     );
 }
+
+/// Fails when a journal that exists and cannot be written is reported as one that cannot be created,
+/// or without what to do.
+#[test]
+fn a_journal_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(project(folder.path(), 1, 10));
+    let journal = folder.path().join(JOURNAL);
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let line = message(Project::open(folder.path()));
+    assert!(line.contains("labels.journal: cannot be written"), "{line}");
+    assert!(line.contains("writable") && !line.contains('\n'), "{line}");
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::Point;
+use crate::geometry::{Point, Size};
 use crate::pose::Keypoint;
 use crate::sample::Visibility;
 use crate::skeleton::JointMap;
@@ -145,6 +145,15 @@ impl Joint {
     /// Returns the position if the joint is labelled.
     pub fn labelled(&self) -> Option<Point> {
         (self.visibility != Visibility::Unlabelled).then(|| self.point())
+    }
+
+    /// Returns the position if the joint is labelled on a pixel of an image of size `image`.
+    pub fn inside(&self, image: Size) -> Option<Point> {
+        let label = crate::sample::Joint {
+            point: self.point(),
+            visibility: self.visibility,
+        };
+        label.inside(image)
     }
 
     /// Returns the joint at another position, with everything else unchanged; absent joints become

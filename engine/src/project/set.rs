@@ -76,7 +76,8 @@ impl ImageSet {
         };
         self.images.push(entry.numbered(image_id));
         for person in people {
-            let Some(one) = annotation(person, image_id) else {
+            // A training needs to know of joints outside of the image.
+            let Some(one) = annotation(person, image_id, None) else {
                 continue;
             };
             let one = one.with_id(self.annotations.len() as u64 + 1);

@@ -3,7 +3,8 @@
 //! A [`VideoWriter`] encodes frames with times to an H.264 MP4 file that is playable even when the
 //! process is killed; a [`Recorder`] does so on a separate thread with a bounded queue. An
 //! [`Exporter`] writes poses to a file; to add one: a new file, one line in [`EXPORTERS`].
-//! [`Outputs`] combines several of both, each of which may fail independently.
+//! [`Outputs`] combines several of both, each of which may fail independently. [`tracks`] corrects the
+//! ids in recorded poses.
 
 mod coco;
 mod csv;
@@ -17,6 +18,7 @@ mod png;
 mod recorder;
 mod stamp;
 mod tensors;
+pub mod tracks;
 mod video_writer;
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ fn a_large_project_shows_only_a_part() {
     let mut window = Window::with(builder, folder, Some(place));
     window.until(|app| app.label().fault.is_some());
     let fault = window.harness.state().label().fault.clone().unwrap();
-    assert!(fault.contains("the clip clip is not there"), "{fault}");
+    assert!(fault.contains("the clip 'clip' is not there"), "{fault}");
     window.click("Proposed");
     window.until(|app| {
         let project = app.label().project.as_ref().unwrap();
@@ -59,7 +59,7 @@ fn a_large_project_shows_only_a_part() {
         .count();
     assert!((1..40).contains(&buttons), "{buttons}");
     window.press(Key::A);
-    window.until_says("frame 0 is not shown yet");
+    window.until_says("frame 0 cannot be shown");
     window.press(Key::D);
     window.until(|app| app.label().frame().is_some_and(|frame| frame.at == key(1)));
 }

@@ -5,7 +5,7 @@ use std::fs;
 use eframe::egui::{self, Key};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use poselens_engine::project::{Contents, Project, Reason};
+use poselens_engine::project::{Contents, Edit, NewProject, Project, Reason, export};
 
 use super::{Window, key, project};
 use crate::driving::{Drive, Views as _};
@@ -151,4 +151,43 @@ fn a_project_opens_without_its_version() {
     let mut window = Window::with(builder(), folder, Some(place));
     window.until_says("the bundled weights are used");
     window.until(|app| app.label().frame().is_some());
+}
+
+/// Fails when a gesture without a project asks for a person in a frame instead of for a project.
+#[test]
+fn gestures_without_a_project_ask_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = Window::with(builder(), folder, None);
+    window.press(Key::L);
+    for key in [Key::X, Key::V, Key::Delete] {
+        window.press(key);
+        window.until_says("no label project is open");
+    }
+}
+
+/// Fails when a file of labels becomes a clip instead of proposals, or labels are confirmed by being
+/// imported.
+#[test]
+fn a_file_of_labels_is_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut labelled = Project::open(&project(folder.path())).unwrap();
+    labelled.apply(&Edit::Accept { at: key(2) }).unwrap();
+    let labels = folder.path().join("labels.json");
+    export::coco(labelled.contents(), &labels, None).unwrap();
+    drop(labelled);
+    let place = folder.path().join("second");
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![folder.path().join("pictures")],
+        is_copied: false,
+    };
+    drop(Project::create(&place, &new).unwrap());
+    let mut window = Window::with(builder(), folder, Some(place.clone()));
+    window.until_frame(0);
+    type_path(&mut window, &labels);
+    window.until_says("Imported 1 person in 1 frame from labels.json");
+    let contents = Contents::read(&place).unwrap();
+    let people = contents.labels().people(key(2));
+    assert_eq!((people.len(), people[0].is_confirmed), (1, false));
+    assert_eq!(contents.file().clips.len(), 1);
 }

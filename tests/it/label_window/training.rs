@@ -31,9 +31,17 @@ const HOLDOUT: &str = "version = 1\n[[round]]\nseed = 1\nnewest_clip = 1\nclips 
 const SETTINGS: &str = "[label.finetune]\npart = \"last-blocks\"\neffort = \"quick\"\nreplay = 0.0\n\
                         epochs = 1\nbatch_size = 4\n";
 
-/// Creates a project of the sample clip whose person is labelled in the same place everywhere.
+/// The sample clip.
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/clips/sister.mkv")
+}
+
 fn project(folder: &Path) -> PathBuf {
-    let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/clips/sister.mkv");
+    project_of(folder, sample())
+}
+
+/// Creates a project of the sample clip whose person is labelled in the same place everywhere.
+fn project_of(folder: &Path, clip: PathBuf) -> PathBuf {
     let place = folder.join("project");
     let new = NewProject {
         model: "sfm".to_owned(),
@@ -142,7 +150,7 @@ fn confirmed_frames_become_the_version_in_use() {
 }
 
 /// Fails when a run that was killed while it was prepared is not shown, cannot be deleted, or is
-/// deleted without a question.
+/// deleted without a question; when a message covers the page, or a click on a clip shows nothing.
 #[test]
 fn a_half_prepared_run_can_be_deleted() {
     let folder = tempfile::tempdir().unwrap();
@@ -166,7 +174,13 @@ fn a_half_prepared_run_can_be_deleted() {
         let review = app.label().finetune.review.as_ref();
         review.is_some_and(|review| review.outcomes.runs.unusable.is_empty())
     });
-    assert!(window.has("Train on these labels"));
+    let title = window.harness.get_by_label("Train on these labels").rect();
+    let message = window.harness.get_by_label_contains("Run 5 is deleted");
+    assert!(message.rect().top() > title.bottom(), "it covers the page");
+    // A clip of the list is shown with its labels.
+    window.click("Clip sister");
+    window.until_frame(0);
+    assert!(window.has("Suggest frames"));
 }
 
 /// Fails when a training can start although nothing is held out, or the reason is not said.
@@ -241,4 +255,51 @@ fn a_failed_preparation_offers_a_new_start() {
         let progress = app.label().finetune.progress.as_ref();
         progress.is_some_and(|progress| progress.folder.ends_with("runs/1"))
     });
+}
+
+/// Fails when a training is offered although a clip that it needs is not there, or is not offered once
+/// it is back.
+#[test]
+fn a_missing_clip_is_named_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("sister.mkv");
+    std::fs::copy(sample(), &clip).unwrap();
+    let away = folder.path().join("away.mkv");
+    let place = project_of(folder.path(), clip.clone());
+    let mut window = open_at(folder, place);
+    std::fs::rename(&clip, &away).unwrap();
+    window.press_with(Modifiers::SHIFT, Key::T);
+    window.until(|app| app.label().finetune.review.is_some());
+    let review = window.harness.state().label().finetune.review.clone();
+    let obstacle = review.unwrap().plan.clone().unwrap_err();
+    assert!(
+        obstacle.contains("the clip 'sister' is not there"),
+        "{obstacle}"
+    );
+    let mut ready = window.harness.query_all_by_label_contains("Ready:");
+    assert!(ready.next().is_none());
+    drop(ready);
+    std::fs::rename(&away, &clip).unwrap();
+    window.click("Page Label");
+    window.click("Page Train");
+    window.until(|app| {
+        let review = app.label().finetune.review.as_ref();
+        review.is_some_and(|review| review.plan.is_ok())
+    });
+}
+
+/// Fails when the menu lists groups that have no commands on the page Train, or the marks of joints
+/// are explained nowhere.
+#[test]
+fn menu_and_panel_say_what_there_is() {
+    let mut window = open();
+    let mut marks = window
+        .harness
+        .query_all_by_label_contains("a small cross absent");
+    assert!(marks.next().is_some());
+    drop(marks);
+    window.press_with(Modifiers::SHIFT, Key::T);
+    window.until(|app| app.label().finetune.review.is_some());
+    window.click("Menu");
+    assert!(window.has("Recent files") && !window.has("Overlays"));
 }

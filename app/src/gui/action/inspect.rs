@@ -1,5 +1,6 @@
 //! Actions of the Inspect view.
 
+use poselens_engine::record::tracks::TrackEdit;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::context::SourceChoice;
@@ -28,6 +29,34 @@ impl Form {
             Self::Npy => "npy",
         }
     }
+}
+
+/// Frames in which tracks are corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackRange {
+    /// From the inspected frame to the end.
+    FromHere,
+    /// All frames.
+    Whole,
+    /// From one frame to another, by their numbers.
+    Between(u64, u64),
+}
+
+/// An action on the recorded people.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TracksAction {
+    /// Draw recorded people instead of predicted ones, or not.
+    Show(bool),
+    /// Choose this track, or drop it if it is chosen.
+    Choose(u64),
+    /// Set the frames of edits.
+    Range(TrackRange),
+    /// Correct tracks.
+    Edit(TrackEdit),
+    /// Undo the last edit.
+    Undo,
+    /// Redo the edit that was undone last.
+    Redo,
 }
 
 /// An action of the Inspect view.
@@ -61,11 +90,16 @@ pub enum InspectAction {
     Next(isize),
     /// Write files in this format.
     Export(Form),
+    /// An action on the recorded people.
+    Tracks(TracksAction),
 }
 
 impl InspectAction {
     /// Returns whether the action moves by a step.
     pub(in crate::gui) const fn is_step(&self) -> bool {
-        matches!(self, Self::Step(_) | Self::Next(_))
+        matches!(
+            self,
+            Self::Step(_) | Self::Next(_) | Self::Tracks(TracksAction::Undo | TracksAction::Redo)
+        )
     }
 }

@@ -9,6 +9,15 @@ use poselens_shaders::view::Zoom;
 use crate::gui::action::finetune::FinetuneAction;
 use crate::gui::state::label::Listed;
 
+/// Formats of labels for other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelFormat {
+    /// COCO keypoints.
+    Coco,
+    /// A table of DeepLabCut.
+    Dlc,
+}
+
 /// Dialogs of the Label view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
@@ -18,6 +27,10 @@ pub enum Ask {
     Clip,
     /// A folder of images, or of a recording, to be labelled.
     ClipFolder,
+    /// A file of labels to import.
+    Import,
+    /// The file to which labels are exported.
+    Export(LabelFormat),
 }
 
 /// Pages of the Label view.
@@ -102,6 +115,10 @@ pub enum LabelAction {
     /// Open the project in a folder. Any other file or folder becomes a clip of the project; without
     /// one, of a new project.
     OpenPaths(Vec<PathBuf>),
+    /// Import labels or predictions from this file, as proposals.
+    Import(PathBuf),
+    /// Export the confirmed labels to this file.
+    Export(LabelFormat, PathBuf),
     /// Add the frame shown in another view to the project; `None` means that of the live view.
     AddFrame(Option<FramePlace>),
     /// Move by this many frames; negative values go back.

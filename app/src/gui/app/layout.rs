@@ -43,7 +43,8 @@ impl App {
         }
         let stage = egui::Frame::new().fill(theme::STAGE);
         egui::CentralPanel::default().frame(stage).show(ui, |ui| {
-            if spec.messages == MessagePlace::Bottom && cx.ui_state.status.is_some() {
+            let messages = cx.view.message_place().unwrap_or(spec.messages);
+            if messages == MessagePlace::Bottom && cx.ui_state.status.is_some() {
                 let strip = egui::Panel::bottom("messages").resizable(false);
                 let frame = egui::Frame::new().inner_margin(MARGIN);
                 strip.frame(frame).show(ui, |ui| messages_ui(ui, cx));
@@ -53,7 +54,7 @@ impl App {
             view.stage_ui(ui, area, cx);
             let mut over = ui.new_child(egui::UiBuilder::new().max_rect(area));
             view.panels_ui(&mut over, PanelPosition::Stage, cx);
-            if let MessagePlace::Below(height) = spec.messages {
+            if let MessagePlace::Below(height) = messages {
                 let mut place = area.shrink(MARGIN);
                 let used = over.min_rect().bottom() + MARGIN;
                 place.min.y = used.max(area.top() + height + MARGIN);

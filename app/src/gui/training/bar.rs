@@ -116,7 +116,10 @@ pub fn in_a_line(what: &str, progress: Option<&TrainProgress>) -> String {
 
 /// Returns step, speed and remaining time.
 pub fn numbers(progress: &TrainProgress) -> String {
-    if progress.steps_per_epoch == 0 {
+    if progress.aside.is_some() && !progress.history.is_empty() {
+        return "All steps are done; old and new weights are compared.".to_owned();
+    }
+    if progress.steps_per_epoch == 0 || progress.aside.is_some() {
         return progress.folder.display().to_string();
     }
     let per_epoch = progress.steps_per_epoch;
@@ -146,7 +149,39 @@ fn time_left(secs: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use poselens_engine::train::EpochRecord;
+
     use super::*;
+
+    /// Fails when steps are shown as running while the result is measured.
+    #[test]
+    fn a_measurement_has_no_steps() {
+        let mut progress = TrainProgress::new("run".into(), "sfm".into(), 2);
+        progress.aside = Some(("Writing frames", 1, 9));
+        assert_eq!(numbers(&progress), "run");
+        progress.aside = None;
+        (progress.steps_per_epoch, progress.step, progress.steps) = (20, 40, 40);
+        progress.loss = Some(0.5);
+        assert!(numbers(&progress).contains("Epoch 2 of 2"));
+        progress.history.push(EpochRecord {
+            epoch: 2,
+            step: 40,
+            lr: 0.1,
+            loss: Some(0.5),
+            pck: None,
+            oks_ap: None,
+            secs: 1.0,
+            images_per_sec: 1.0,
+            broken: 0,
+            gates: BTreeMap::new(),
+            pck_parts: BTreeMap::new(),
+        });
+        progress.aside = Some(("Measuring the result", 59, 88));
+        let text = numbers(&progress);
+        assert!(!text.contains("batch") && !text.contains("left"), "{text}");
+    }
 
     /// Fails when the remaining time is not shown in its natural unit.
     #[test]

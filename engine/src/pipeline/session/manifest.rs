@@ -1,6 +1,5 @@
 //! `session.toml`: the description of a recording in its folder.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Look;
 use super::super::progress::with_last_frame;
+use crate::disk::hex;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -198,12 +198,7 @@ pub fn weights_digest(file: Option<&Path>) -> Result<String> {
             n => hash.update(&buffer[..n]),
         }
     }
-    let mut text = String::new();
-    for byte in hash.finalize() {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hex(&hash.finalize()))
 }
 
 #[cfg(test)]

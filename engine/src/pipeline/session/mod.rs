@@ -9,6 +9,8 @@
 //!     coco.json         the same as COCO results
 //! ```
 //!
+//! Corrections of track ids are in further files ([`crate::record::tracks`]).
+//!
 //! Everything is on disk within about a second and intact after a kill: the videos play, the lines
 //! can be read, `coco.json.part` holds the list, and [`Manifest::is_finished`] is false. What a
 //! damaged source lacks is in [`Manifest::shortfall`]. Frames that H.264 cannot hold are scaled in
@@ -28,6 +30,7 @@ mod job;
 mod list;
 mod manifest;
 mod part;
+mod poses;
 mod tap;
 
 #[cfg(test)]
@@ -41,6 +44,7 @@ pub use annotate::{Annotation, AnnotationPlan, AnnotationProgress};
 pub use file::{FileOutcome, FilePlan, FileProgress, FileRecording};
 pub use list::{SessionEntry, sessions_in};
 pub use manifest::{LookRecord, Manifest, ModelRecord, PartRecord, SourceRecord, weights_digest};
+pub use poses::RecordedPoses;
 pub use tap::{SessionPlan, SessionTap};
 
 use std::path::{Path, PathBuf};

@@ -115,6 +115,9 @@ fn mistakes_are_found_where_they_are() {
         *other == at && *kind == FindingKind::SwappedSides
     };
     assert!(found.iter().any(twisted), "{found:?}");
+    // The right wrist to the left of the image.
+    let found = findings(|joints| joints[10] = moved(joints[10], -31.8, -24.0));
+    assert_eq!(found, [(at, Some(10), FindingKind::OutsideImage)]);
 }
 
 /// Fails when confirmed frames that are close to the hold-out are not named.

@@ -31,7 +31,17 @@ impl Journal {
     /// When it cannot be written, or another program has it open.
     pub(in crate::project) fn lock(path: &Path) -> Result<File> {
         let reason = "the project is open in another window or program; close it there first";
-        let file = open_exclusive(path)?.ok_or_else(|| Error::data(path, reason))?;
+        let opened = open_exclusive(path).map_err(|error| match error {
+            Error::Io { source, .. } if path.exists() => {
+                let reason = format!(
+                    "cannot be written: {source}. A project writes every edit into it: make the file \
+                     and its folder writable, or open a copy of the project"
+                );
+                Error::data(path, reason)
+            }
+            other => other,
+        });
+        let file = opened?.ok_or_else(|| Error::data(path, reason))?;
         sync_name(path)?;
         Ok(file)
     }

@@ -1,14 +1,14 @@
 //! Interpretation of shared commands in this view, and the view's own commands.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use poselens_engine::output::RegionOutput;
 
-use crate::gui::action::inspect::{Form, InspectAction};
+use crate::gui::action::inspect::{Form, InspectAction, TracksAction};
 use crate::gui::action::label::LabelAction;
 use crate::gui::action::{
     Action, ModelAction, OverlayAction, PlaybackAction, RecordAction, StageAction,
 };
-use crate::gui::command::{Command, FixedCommand, Group, key};
+use crate::gui::command::{Command, FixedCommand, Group, command, key};
 use crate::gui::state::inspect::{Choices, Pick, What};
 use crate::gui::titles::joint_title;
 use crate::gui::trained;
@@ -27,6 +27,25 @@ pub(super) const COMMANDS: &[FixedCommand] = &[(
     &[key(Key::I)],
     Action::Inspect(InspectAction::InOrOut),
 )];
+
+/// Commands that are available while this view is shown.
+pub(super) const OWN_COMMANDS: &[FixedCommand] = &[
+    (
+        GROUP,
+        "Redo the correction of tracks",
+        &[
+            command(Key::Y),
+            KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Z),
+        ],
+        Action::Inspect(InspectAction::Tracks(TracksAction::Redo)),
+    ),
+    (
+        GROUP,
+        "Undo the correction of tracks",
+        &[command(Key::Z)],
+        Action::Inspect(InspectAction::Tracks(TracksAction::Undo)),
+    ),
+];
 
 /// Translates `action` for single frames; `None` disables it.
 pub(super) fn meaning(action: Action, inspect: &Inspect, choices: &Choices) -> Option<Action> {
@@ -49,6 +68,13 @@ pub(super) fn meaning(action: Action, inspect: &Inspect, choices: &Choices) -> O
         Action::Record(RecordAction::Snapshot) => InspectAction::Export(Form::Png),
         Action::Playback(_) | Action::Overlay(_) | Action::Record(RecordAction::StartStop) => {
             return None;
+        }
+        Action::Inspect(InspectAction::Tracks(tracks)) => {
+            let people = inspect.people.as_ref()?;
+            if !people.takes(&tracks) {
+                return None;
+            }
+            InspectAction::Tracks(tracks)
         }
         other => return Some(other),
     };
@@ -127,6 +153,7 @@ pub(super) fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command>
         "Compare with later frames: store this one".to_owned(),
         InspectAction::Keep,
     ));
+    all.extend(of_tracks(inspect));
     if inspect.is_compared() {
         let overlaid = chosen(&cx.state.inspect, |c| c.is_overlaid = !c.is_overlaid);
         all.push(command(
@@ -138,6 +165,39 @@ pub(super) fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command>
             InspectAction::Model(1, None),
         ));
     }
+    all
+}
+
+/// Returns the commands about the recorded people.
+fn of_tracks(inspect: &Inspect) -> Vec<Command> {
+    let people = inspect.people.as_ref();
+    let Some(people) = people.filter(|people| people.summary.is_some()) else {
+        return Vec::new();
+    };
+    let command = |title: String, action| {
+        let action = Action::Inspect(InspectAction::Tracks(action));
+        Command::new(GROUP, title, action)
+    };
+    let turn = if people.is_drawn { "off" } else { "on" };
+    let mut all = vec![command(
+        format!("Show recorded people: turn {turn}"),
+        TracksAction::Show(!people.is_drawn),
+    )];
+    let edits = people.edits().into_iter();
+    all.extend(edits.filter_map(|(title, edit)| Some(command(title, TracksAction::Edit(edit?)))));
+    let here = people.recorded().into_iter().flat_map(|frame| &frame.poses);
+    let here = here.filter_map(|pose| pose.track_id);
+    all.extend(here.map(|id| {
+        let verb = if people.chosen.contains(&id) {
+            "Drop"
+        } else {
+            "Choose"
+        };
+        command(
+            format!("{verb} recorded person #{id}"),
+            TracksAction::Choose(id),
+        )
+    }));
     all
 }
 

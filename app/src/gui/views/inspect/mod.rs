@@ -6,7 +6,8 @@
 //! prediction (the second may keep that of an earlier frame), thumbnails of its self-attention
 //! ([`attention_grid`]) and the resulting overlays ([`shown`]). The user's selection is stored in
 //! [`Choices`](crate::gui::state::inspect::Choices), and the selected joint or pixel in a
-//! [`Pick`](crate::gui::state::inspect::Pick). Panels read [`Inspect`], which runs the view's
+//! [`Pick`](crate::gui::state::inspect::Pick). The people of a recording, and corrections of their
+//! tracks, are in [`tracks`]. Panels read [`Inspect`], which runs the view's
 //! actions.
 
 mod attention_grid;
@@ -24,6 +25,7 @@ mod side;
 mod stage;
 mod state;
 mod timeline;
+mod tracks;
 mod view;
 
 pub use state::Inspect;

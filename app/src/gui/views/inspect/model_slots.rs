@@ -6,13 +6,16 @@ use eframe::egui::{self, TextureOptions};
 use poselens_engine::error::Result;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::pipeline::{InspectEvent, Inspector, N_INSPECTED};
+use poselens_shaders::scene::Mark;
 
 use crate::gui::context::MakeByName;
 use crate::gui::state::inspect::Choices;
 use crate::gui::trained;
 use crate::gui::views::inspect::attention_grid::{AttentionGrid, Cell, Grid, GridKey};
 use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::shown::Shown;
 use crate::gui::views::inspect::state::{Complaint, GridPictures, Inspect, ModelSlot};
+use crate::gui::views::inspect::tracks::draw;
 
 impl Inspect {
     /// Returns the thread that runs the models, starting it at first use and after a crash.
@@ -122,12 +125,31 @@ impl Inspect {
         }
     }
 
+    /// Returns the marks of the people recorded in the inspected frame, if they are drawn.
+    fn recorded_marks(&self) -> Option<Vec<Mark>> {
+        draw::marks(self.people.as_ref()?, &self.subject.as_ref()?.frame)
+    }
+
     /// Rebuilds the overlays of all slots.
     pub(super) fn refresh(&mut self, choices: &Choices) {
         let mut keys: [Option<GridKey>; N_INSPECTED] = Default::default();
-        for (model_slot, wanted) in self.slots.iter_mut().zip(&mut keys) {
+        let recorded = self.recorded_marks();
+        let n_current = self.n_current();
+        let without_skeleton = Choices {
+            has_skeleton: false,
+            ..choices.clone()
+        };
+        for (slot, (model_slot, wanted)) in self.slots.iter_mut().zip(&mut keys).enumerate() {
+            // Recorded people replace the predicted ones.
+            let recorded = recorded.as_ref().filter(|_| slot < n_current);
+            let choices = recorded.map_or(choices, |_| &without_skeleton);
+            let draw_recorded = |shown: &mut Shown| {
+                let marks = recorded.into_iter().flatten().cloned();
+                Arc::make_mut(&mut shown.scene).marks.extend(marks);
+            };
             let Some(output) = model_slot.found.clone() else {
                 (model_slot.shown, model_slot.grid, model_slot.asked) = Default::default();
+                draw_recorded(&mut model_slot.shown);
                 continue;
             };
             let pick = self.pick.as_ref();
@@ -148,6 +170,7 @@ impl Inspect {
                 choices,
                 model_slot.cell(choices).map(|c| &c.map),
             );
+            draw_recorded(&mut model_slot.shown);
         }
         self.overlaid = self.overlaid_scene(choices);
         if keys.iter().any(Option::is_some) {

@@ -27,14 +27,15 @@ impl Inspect {
                     is_mirrored: false,
                     is_live: false,
                 };
-                if let Err(error) = self.look_at(subject) {
+                if let Err(error) = self.show_frame(subject) {
                     complaints.push(Complaint::Say(error.to_string()));
                 }
             }
             if is_closed {
-                self.reader = None;
+                (self.reader, self.people) = (None, None);
             }
         }
+        self.poll_people(&mut complaints);
         self.poll_models(&mut complaints);
         self.poll_grids(ctx, &mut complaints);
         if std::mem::take(&mut self.is_stale) {

@@ -15,6 +15,7 @@ use crate::gui::ui_state::Level;
 use crate::gui::views::inspect::frame_reader::{FrameReader, InitialFrame};
 use crate::gui::views::inspect::meaning;
 use crate::gui::views::inspect::state::{Complaint, ID, Inspect, InspectedFrame};
+use crate::gui::views::inspect::tracks::people::RecordedPeople;
 
 impl Inspect {
     /// Starts with the frame shown in the live view.
@@ -37,6 +38,9 @@ impl Inspect {
             let (label, waker) = (&choice.label, &self.waker);
             let reader = FrameReader::open(label, &choice.spec, InitialFrame::At(secs), waker)?;
             self.reader = Some(reader);
+            self.look_for_people(Some(&choice.spec))?;
+        } else {
+            self.look_for_people(None)?;
         }
         self.zoom = core.ui_state.zoom;
         self.pick = None;
@@ -108,6 +112,7 @@ impl Inspect {
         self.look_alone()?;
         let reader = FrameReader::open(&file.label, &file.spec, InitialFrame::First, &self.waker)?;
         self.reader = Some(reader);
+        self.look_for_people(Some(&file.spec))?;
         self.subject = None;
         for model_slot in &mut self.slots {
             model_slot.found = None;
@@ -143,7 +148,10 @@ impl Inspect {
         if !was_open && is_open(&self.reader) {
             core.remember_opened();
         }
-        if self.reader.as_ref().is_some_and(FrameReader::is_opening) {
+        let is_reading = |people: &RecordedPeople| people.is_reading();
+        if self.reader.as_ref().is_some_and(FrameReader::is_opening)
+            || self.people.as_ref().is_some_and(is_reading)
+        {
             ctx.request_repaint_after(std::time::Duration::from_millis(200));
         }
     }
@@ -205,6 +213,7 @@ impl Inspect {
                 self.is_stale = true;
             }
             InspectAction::Zoom(zoom) => self.zoom = zoom,
+            InspectAction::Tracks(action) => self.run_tracks(action)?,
             InspectAction::Choose(choices) => {
                 core.state.inspect = *choices;
                 self.is_stale = true;

@@ -4,7 +4,7 @@ use eframe::egui::{self, Align, Color32, Label, Layout, Rect, RichText, Ui};
 use poselens_engine::overlay::OverlayStyle;
 
 use crate::gui::action::Action;
-use crate::gui::action::inspect::InspectAction;
+use crate::gui::action::inspect::{InspectAction, TracksAction};
 use crate::gui::prediction_note::prediction_note;
 use crate::gui::state::inspect::Pick;
 use crate::gui::theme;
@@ -74,6 +74,11 @@ fn pane_ui(ui: &mut Ui, pane: Rect, slot: usize, cx: &mut InspectContext<'_>) {
         && let Some(point) = zoomed.response.interact_pointer_pos().and_then(in_image)
     {
         let reach = zoomed.placed.length(REACH);
+        let people = inspect.people.as_ref().filter(|_| kept.is_none());
+        if let Some(track) = people.and_then(|people| people.track_at(point, reach)) {
+            let choose = TracksAction::Choose(track);
+            send(cx, InspectAction::Tracks(choose));
+        }
         let joint = model_slot
             .found
             .as_ref()

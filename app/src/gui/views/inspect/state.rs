@@ -22,6 +22,7 @@ use crate::gui::views::inspect::attention_grid::{AttentionGrid, Grid, GridKey};
 use crate::gui::views::inspect::frame_reader::FrameReader;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::shown::Shown;
+use crate::gui::views::inspect::tracks::people::RecordedPeople;
 use crate::gui::waker::Waker;
 
 /// Requests all outputs that a network can provide for a frame.
@@ -105,6 +106,8 @@ pub struct Inspect {
     pub subject: Option<InspectedFrame>,
     /// Reader of the file it comes from.
     pub reader: Option<FrameReader>,
+    /// The people recorded with the file; `None` if there are none.
+    pub people: Option<RecordedPeople>,
     /// The model slots.
     pub slots: [ModelSlot; N_INSPECTED],
     /// The selected joint or pixel.
@@ -164,6 +167,7 @@ impl Inspect {
         Self {
             subject: None,
             reader: None,
+            people: None,
             slots: Default::default(),
             pick: None,
             picked_before: None,
@@ -241,20 +245,31 @@ impl Inspect {
         let Some(subject) = &self.subject else {
             return Ok(());
         };
-        self.id += 1;
+        let (frame, near) = (subject.frame.clone(), subject.near.clone());
+        self.forget_predictions();
         let request = InspectRequest {
             id: self.id,
-            frame: subject.frame.clone(),
-            near: subject.near.clone(),
+            frame,
+            near,
             requested: ALL,
         };
-        let n = if self.kept.is_some() { 1 } else { N_INSPECTED };
+        self.inspector()?.request(request);
+        Ok(())
+    }
+
+    /// Drops the predictions for an earlier frame, also those that are still to come.
+    pub(super) fn forget_predictions(&mut self) {
+        self.id += 1;
+        let n = self.n_current();
         for model_slot in &mut self.slots[..n] {
             model_slot.found = None;
         }
         self.is_stale = true;
-        self.inspector()?.request(request);
-        Ok(())
+    }
+
+    /// Returns the number of slots that show the inspected frame; the second may show another one.
+    pub(super) fn n_current(&self) -> usize {
+        if self.kept.is_some() { 1 } else { N_INSPECTED }
     }
 
     /// Uploads the inspected frame, once per model in use.

@@ -14,11 +14,12 @@ use crate::gui::view::{
     size_text,
 };
 use crate::gui::views::inspect::compare::difference_ui;
-use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, commands, meaning};
+use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, OWN_COMMANDS, commands, meaning};
 use crate::gui::views::inspect::side::{export_ui, joint_ui, models_ui, open_ui, show_ui};
 use crate::gui::views::inspect::stage::stage_ui;
 use crate::gui::views::inspect::state::{ID, Inspect};
 use crate::gui::views::inspect::timeline::timeline_ui;
+use crate::gui::views::inspect::tracks::side::tracks_ui;
 
 /// Row of the Inspect view in `VIEWS`.
 pub const SPEC: ViewSpec = ViewSpec {
@@ -31,7 +32,7 @@ pub const SPEC: ViewSpec = ViewSpec {
     messages: MessagePlace::Below(28.0),
     group: Some(GROUP),
     commands: COMMANDS,
-    own_commands: &[],
+    own_commands: OWN_COMMANDS,
     make: |waker| Box::new(Inspect::new(waker.clone())),
 };
 
@@ -49,6 +50,10 @@ impl Panels for Inspect {
         PanelSpec {
             place: PanelPosition::Side,
             show: models_ui,
+        },
+        PanelSpec {
+            place: PanelPosition::Side,
+            show: tracks_ui,
         },
         PanelSpec {
             place: PanelPosition::Side,
@@ -142,5 +147,12 @@ impl AppView for Inspect {
 
     fn picture_changed(&mut self, core: &mut Core) -> Result<()> {
         self.follow_live_picture(core)
+    }
+
+    fn finish(&mut self) {
+        // Edits that were requested are written before the program ends.
+        if let Some(people) = self.people.take() {
+            people.finish();
+        }
     }
 }

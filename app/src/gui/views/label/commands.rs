@@ -4,7 +4,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::finetune::FinetuneAction;
-use crate::gui::action::label::{Ask, LabelAction, Page, PersonChange};
+use crate::gui::action::label::{Ask, LabelAction, LabelFormat, Page, PersonChange};
 use crate::gui::action::{Action, PlaybackAction, RecordAction, StageAction, WindowAction};
 use crate::gui::command::{FixedCommand, Group, command, key, shift};
 use crate::gui::views::label::state::ID;
@@ -247,6 +247,17 @@ pub(super) const OWN_COMMANDS: &[FixedCommand] = &[
         "Copy the shown clip into the project",
         &[],
         LabelAction::CopyClip,
+    ),
+    row("Import labels…", &[], LabelAction::Ask(Ask::Import)),
+    row(
+        "Export labels as COCO keypoints…",
+        &[],
+        LabelAction::Ask(Ask::Export(LabelFormat::Coco)),
+    ),
+    row(
+        "Export labels as DeepLabCut CSV…",
+        &[],
+        LabelAction::Ask(Ask::Export(LabelFormat::Dlc)),
     ),
     row("Close the label project", &[], LabelAction::Close),
 ];

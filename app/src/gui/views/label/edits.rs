@@ -42,12 +42,14 @@ impl Label {
                 None => self.step(frames_of(x), listed)?,
             },
             LabelAction::Cycle(pick) => {
+                self.seen()?;
                 let none = "pick a joint first: click it, or press Tab";
                 let pick = pick.or(self.pick).ok_or_else(|| failed(none))?;
                 let joint = pick.joint.ok_or_else(|| failed(none))?;
                 self.make(Gesture::Cycle(pick.person, joint), listed)?;
             }
             LabelAction::Person(change) => {
+                self.seen()?;
                 let person = self.picked().map(|person| person.id);
                 let none = "no person in this frame; N adds one";
                 let person = person.ok_or_else(|| failed(none))?;
@@ -86,6 +88,11 @@ impl Label {
         }
         let none = || failed("this project has no clips; add one on the right");
         let at = self.at.ok_or_else(none)?;
+        if let Some(fault) = &self.fault {
+            let frame = at.frame;
+            let text = format!("frame {frame} cannot be shown, and nothing was changed: {fault}");
+            return Err(Error::Failed(text));
+        }
         if self.drawn != Some(at) || self.shown_picture().is_none() || self.frame().is_none() {
             let text = format!("frame {} is not shown yet; nothing was changed", at.frame);
             return Err(Error::Failed(text));

@@ -17,6 +17,7 @@ mod copying;
 mod dialogs;
 mod draw;
 mod edits;
+mod exchange;
 pub mod finetune;
 mod found;
 mod frames;

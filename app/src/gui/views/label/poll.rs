@@ -17,6 +17,10 @@ impl Label {
         for (level, text) in self.take_news() {
             core.ui_state.say(level, text);
         }
+        for text in std::mem::take(&mut self.mended) {
+            let status = &mut core.ui_state.status;
+            status.take_if(|status| status.text == text);
+        }
         let (now, name) = (self.folder(), self.own_name());
         let is_other = now != before;
         if let Some(folder) = now.filter(|_| is_other || name != name_before) {
@@ -47,12 +51,14 @@ impl Label {
             is_changed,
             state,
             mut messages,
+            mended,
             added,
             answered,
             training,
             is_version_new,
         } = thread.take_news();
         self.n_answered = answered;
+        self.mended.extend(mended);
         self.finetune.starting.take_if(|sent| *sent <= answered);
         if let Some((run, project)) = training {
             self.finetune.follow_run(run, &project);

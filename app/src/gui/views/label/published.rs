@@ -163,6 +163,8 @@ pub(super) struct News {
     pub state: Option<Box<Published>>,
     /// Messages for the user.
     pub messages: Vec<(Level, String)>,
+    /// Messages about failures that are over.
+    pub mended: Vec<String>,
     /// The person who was added last, with the frame.
     pub added: Option<(FrameKey, u64)>,
     /// Number of the last request that was answered.

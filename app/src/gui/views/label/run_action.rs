@@ -4,7 +4,7 @@ use poselens_engine::Result;
 use poselens_engine::model::MODELS;
 use poselens_engine::project::FrameKey;
 
-use crate::gui::action::label::{FramePlace, LabelAction};
+use crate::gui::action::label::{Ask, FramePlace, LabelAction};
 use crate::gui::action::{Action, WindowAction};
 use crate::gui::core::Core;
 use crate::gui::state::label::Listed;
@@ -25,10 +25,12 @@ impl Label {
         let listed = core.state.label.listed;
         match action {
             LabelAction::Ask(_) if core.ui_state.is_choosing => {}
-            LabelAction::Ask(ask) => {
-                let folder = core.state.last_folder.as_deref();
-                core.workers.push(core.tasks.ask_to_label(ask, folder)?);
-                core.ui_state.is_choosing = true;
+            LabelAction::Ask(ask) => self.ask(ask, core)?,
+            LabelAction::Import(path) => {
+                self.send(Request::Import(path), listed)?;
+            }
+            LabelAction::Export(format, path) => {
+                self.send(Request::Export(format, path), listed)?;
             }
             LabelAction::Open(folder) => {
                 show(core);
@@ -95,6 +97,22 @@ impl Label {
             LabelAction::Finetune(action) => self.run_finetune(action, core)?,
             edit => self.run_edit(&edit, listed)?,
         }
+        Ok(())
+    }
+
+    /// Shows a dialog.
+    fn ask(&self, ask: Ask, core: &mut Core) -> Result<()> {
+        let folder = core.state.last_folder.as_deref();
+        let worker = match ask {
+            Ask::Export(format) => {
+                let project = self.folder().ok_or_else(no_project)?;
+                core.tasks.ask_to_export(format, folder, &project)?
+            }
+            Ask::Import if self.project.is_none() => return Err(no_project()),
+            ask => core.tasks.ask_to_label(ask, folder)?,
+        };
+        core.workers.push(worker);
+        core.ui_state.is_choosing = true;
         Ok(())
     }
 

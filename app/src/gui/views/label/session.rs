@@ -13,7 +13,9 @@ use crate::gui::ui_state::Level;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::opened::Open;
 use crate::gui::views::label::search::{FIRST_AFTER, Search};
-use crate::gui::views::label::thread::{Found, FoundPerson, Numbered, Outbox, Request};
+use crate::gui::views::label::thread::{
+    Found, FoundPerson, Kind, Numbered, Outbox, Request, is_labels,
+};
 
 /// Time without edits after which a snapshot is written. It only makes opening faster.
 const QUIET: Duration = Duration::from_secs(20);
@@ -32,6 +34,8 @@ pub(super) struct Session {
     window: (usize, usize),
     /// Time after which a search makes its first choice.
     first_after: Duration,
+    /// The last failure of each kind, until a request of that kind works.
+    failures: Vec<(Kind, String)>,
 }
 
 impl Session {
@@ -45,6 +49,7 @@ impl Session {
             review: None,
             window: (0, 0),
             first_after: FIRST_AFTER,
+            failures: Vec::new(),
         }
     }
 
@@ -53,13 +58,34 @@ impl Session {
         let Some(request) = request else {
             return self.save_if_quiet();
         };
-        if let Err(error) = self.run(request) {
-            self.outbox.say(Level::Error, error.to_string());
+        let kind = request.kind();
+        match self.run(request) {
+            Ok(()) => self.mend(kind),
+            Err(error) => {
+                let text = error.to_string();
+                self.outbox.say(Level::Error, text.clone());
+                if let Some(kind) = kind {
+                    self.failures.retain(|(failed, _)| *failed != kind);
+                    self.failures.push((kind, text));
+                }
+            }
         }
         if let Some(open) = &mut self.open {
             open.see();
         }
         self.publish();
+    }
+
+    /// Withdraws the messages about requests of this kind, of which one was answered now. An open
+    /// project also ends the failures of the one before.
+    fn mend(&mut self, kind: Option<Kind>) {
+        let Some(kind) = kind else { return };
+        let is_mended = |(failed, _): &mut (Kind, String)| *failed == kind || kind == Kind::Open;
+        let mended: Vec<_> = self.failures.extract_if(.., is_mended).collect();
+        if !mended.is_empty() {
+            let texts = mended.into_iter().map(|(_, text)| text);
+            self.outbox.tell(|news| news.mended.extend(texts));
+        }
     }
 
     fn run(&mut self, request: Request) -> Result<()> {
@@ -104,7 +130,10 @@ impl Session {
         let none = || Error::Failed("no label project is open; open one in Label (L)".to_owned());
         let open = self.open.as_mut().ok_or_else(none)?;
         let said = match request {
+            Request::OpenPath { path, .. } if is_labels(&path) => return self.import_labels(&path),
             Request::OpenPath { path, .. } => open.add_clip(&path)?,
+            Request::Import(path) => return self.import_labels(&path),
+            Request::Export(format, path) => return self.export_labels(format, &path),
             Request::AddFrame(place) => open.add_frame(&place)?,
             Request::Rename(name) => open.rename(&name)?,
             Request::Show(at) => {
@@ -229,12 +258,17 @@ impl Session {
             self.outbox.say(Level::Warning, text);
         }
         let open = Open::new(project, self.listed)?;
-        let gone: Vec<&str> = open.missing().map(|clip| clip.name.as_str()).collect();
-        if !gone.is_empty() {
-            let text = format!(
-                "not there: {}; if moved, open the file at its new place here",
-                gone.join(", ")
-            );
+        let gone: Vec<String> = open.missing().map(|c| format!("'{}'", c.name)).collect();
+        let what = match &gone[..] {
+            [] => None,
+            [name] => Some(format!("the clip {name} is not where it was")),
+            names => Some(format!(
+                "the clips {} are not where they were",
+                names.join(", ")
+            )),
+        };
+        if let Some(what) = what {
+            let text = format!("{what}; if moved, open the files at their new place here");
             self.outbox.say(Level::Warning, text);
         }
         self.open = Some(open);

@@ -79,6 +79,8 @@ pub struct Label {
     pub(super) n_edited: u64,
     /// Number of the last request that was answered.
     pub(super) n_answered: u64,
+    /// Messages about failures that are over.
+    pub(super) mended: Vec<String>,
     pub(super) waker: Waker,
     pub(super) thread: Option<ProjectThread>,
     pub(super) frames: Option<FrameThread>,
@@ -125,6 +127,7 @@ impl Label {
             n_sent: 0,
             n_edited: 0,
             n_answered: 0,
+            mended: Vec::new(),
             waker,
             thread: None,
             frames: None,

@@ -3,7 +3,7 @@
 //! Requests are answered in order. An edit is on disk before its effect is published, so the window
 //! never shows a label that could be lost.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use poselens_engine::project::{Clip, Examination, FrameKey, Joint};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 
-use crate::gui::action::label::FramePlace;
+use crate::gui::action::label::{FramePlace, LabelFormat};
 use crate::gui::state::label::Listed;
 use crate::gui::ui_state::Level;
 use crate::gui::views::label::finetune::job::Job;
@@ -44,6 +44,10 @@ pub(super) enum Request {
         parent: PathBuf,
         model: String,
     },
+    /// Import labels or predictions.
+    Import(PathBuf),
+    /// Export the confirmed labels.
+    Export(LabelFormat, PathBuf),
     /// Suggest the frame that another view shows.
     AddFrame(FramePlace),
     /// Show a frame.
@@ -105,6 +109,16 @@ pub(super) enum Request {
     },
 }
 
+/// Returns whether a file has labels, by its name.
+pub(super) fn is_labels(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|e| {
+        ["json", "csv"]
+            .iter()
+            .any(|known| e.eq_ignore_ascii_case(known))
+    })
+}
+
 /// A request of the page Train.
 pub(super) enum FinetuneRequest {
     /// Train on the labels.
@@ -125,7 +139,24 @@ pub(super) enum FinetuneRequest {
     CancelCompare,
 }
 
+/// Kind of a request whose failure ends when another one of the kind is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Opens a project, or adds a clip.
+    Open,
+    /// Edits labels.
+    Edit,
+}
+
 impl Request {
+    /// Returns its kind, if it has one.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Open(_) | Self::OpenPath { .. } => Some(Kind::Open),
+            request => request.is_edit().then_some(Kind::Edit),
+        }
+    }
+
     /// Returns whether it edits labels.
     pub(super) fn is_edit(&self) -> bool {
         matches!(

@@ -103,6 +103,12 @@ impl AppView for Label {
         })
     }
 
+    fn message_place(&self) -> Option<MessagePlace> {
+        // The page Train is text from its upper edge on.
+        let is_training = self.project.is_some() && self.page == Page::Train;
+        is_training.then_some(MessagePlace::Bottom)
+    }
+
     fn title(&self) -> Option<String> {
         let progress = self.finetune.progress.as_ref();
         let progress = progress.filter(|_| self.finetune.is_active())?;

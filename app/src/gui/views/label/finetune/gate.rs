@@ -35,8 +35,8 @@ const RETENTION: &str = "Retention";
 
 const ROWS: [Row; 3] = [
     (
-        "mean error",
-        "Mean distance from the labels in torso lengths; a joint that was not found counts as one",
+        "error, torso lengths",
+        "Mean distance from the labels, in torso lengths; a joint that was not found counts as one",
         true,
         |figures| (figures.error_torso, figures.intervals.error_torso),
         torso,

@@ -82,7 +82,7 @@ pub(super) fn held_out_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
                 drawing.person(&person.labels, found);
             }
         }
-        let text = format!("{name}: error {error:.3}");
+        let text = format!("{name}: error {error:.3} torso lengths");
         let font = egui::FontId::proportional(13.0);
         let galley = painter.layout_no_wrap(text, font, Color32::WHITE);
         let rect = Rect::from_min_size(area.min + egui::vec2(6.0, 6.0), galley.size());

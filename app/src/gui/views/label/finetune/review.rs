@@ -6,7 +6,7 @@ use poselens_engine::Result;
 use poselens_engine::finetune::plan::{Plan, Use};
 use poselens_engine::finetune::{FinetuneOptions, RunCache, RunInfo, Runs, SetCount};
 use poselens_engine::project::check::{Finding, check};
-use poselens_engine::project::{Project, Version};
+use poselens_engine::project::{Clip, Project, Version};
 
 /// The frames that a training would use.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,13 +60,33 @@ impl Review {
     }
 }
 
-/// The labels as of an edit: its number, the number of clips, and that of the rounds of the hold-out.
-type State = (u64, usize, usize);
+/// What a review depends on besides the options.
+#[derive(Debug, PartialEq)]
+struct State {
+    /// Number of the last edit.
+    sequence: u64,
+    n_rounds: usize,
+    /// The clips, and whether each is there.
+    clips: Vec<(u32, bool)>,
+}
+
+impl State {
+    fn of(project: &Project) -> Self {
+        let contents = project.contents();
+        let clips = contents.file().clips.iter();
+        let is_there = |clip: &Clip| clip.place(contents.folder()).exists();
+        Self {
+            sequence: project.sequence(),
+            n_rounds: contents.holdout().n_rounds(),
+            clips: clips.map(|clip| (clip.id, is_there(clip))).collect(),
+        }
+    }
+}
 
 /// Reviews a project again and again. Only what may have changed is looked at again.
 #[derive(Debug, Default)]
 pub struct Reviewer {
-    /// State of the labels at the last review.
+    /// What the last review depended on.
     state: Option<State>,
     options: Option<FinetuneOptions>,
     findings: Option<Arc<Vec<Finding>>>,
@@ -95,9 +115,9 @@ impl Reviewer {
     /// a model.
     pub fn review(&mut self, project: &Project, options: &FinetuneOptions, compared: &[Finding]) {
         let contents = project.contents();
-        let (n_clips, n_rounds) = (contents.file().clips.len(), contents.holdout().n_rounds());
-        let state = (project.sequence(), n_clips, n_rounds);
-        let is_same = self.state == Some(state);
+        let state = State::of(project);
+        let n_rounds = state.n_rounds;
+        let is_same = self.state.as_ref() == Some(&state);
         if !is_same {
             self.findings = None;
         }
@@ -170,6 +190,9 @@ fn counts(project: &Project, options: &FinetuneOptions) -> Result<PlanCounts> {
     options.check()?;
     let contents = project.contents();
     let plan = Plan::of(contents, options)?;
+    for clip in plan.labelled_clips(contents) {
+        clip.require(contents.folder())?;
+    }
     let count = |what: Use| {
         let mut count = SetCount {
             frames: 0,

@@ -91,7 +91,10 @@ pub fn options_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
         if let Some(n) = review.map(|review| review.n_undecided).filter(|n| *n > 0) {
             let help = "Chooses a further round of the hold-out from the clips that were added since \
                         the last one and have no confirmed people; earlier rounds stay as they are";
-            let text = format!("Hold out some of {}", counted(n, "new clip"));
+            let text = match n {
+                1 => "Hold out a part of the new clip".to_owned(),
+                n => format!("Hold out some of the {n} new clips"),
+            };
             if ui.button(text).on_hover_text(help).clicked() {
                 send(cx, FinetuneAction::AddHoldout);
             }

@@ -59,7 +59,11 @@ const POINTER: [(&str, &str); 5] = [
     ("Double click", "accepts a person"),
 ];
 
-/// Shows the buttons, and what the pointer does.
+/// What the marks of joints in the image mean.
+const MARKS: &str = "A ring is proposed, a ring with a dot was touched, a disc is confirmed. Crossed \
+                     out means occluded, a small cross absent: a right-click brings it back.";
+
+/// Shows the buttons, what the pointer does, and what the marks of joints mean.
 pub(in crate::gui::views::label) fn edit_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     if cx.view.at.is_none() {
         return;
@@ -90,6 +94,7 @@ pub(in crate::gui::views::label) fn edit_ui(ui: &mut Ui, cx: &mut LabelContext<'
                 ui.end_row();
             }
         });
+        widgets::note_ui(ui, MARKS);
         let text = "Every gesture has a key: F1 lists them";
         ui.label(small(text, theme::WEAK));
     });

@@ -3,21 +3,47 @@
 use eframe::egui::{Button, Id, TextEdit, Ui};
 
 use crate::gui::action::Action;
-use crate::gui::action::label::LabelAction;
+use crate::gui::action::label::{Ask, LabelAction, LabelFormat};
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::widgets;
 
-/// Shows the menu, in which the project is renamed or closed.
+/// Shows the menu: the name of the project, labels for other programs, closing.
 pub(super) fn more_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     let menu = widgets::menu_ui(ui, "More", |ui| {
         name_ui(ui, cx);
+        ui.separator();
+        let is_free = !cx.ui_state.is_choosing;
+        for (text, help, ask) in [
+            (
+                "Import labels…",
+                "COCO keypoints (also of CVAT and Label Studio) and DeepLabCut tables become \
+                 proposals; dropping the file here does the same",
+                Ask::Import,
+            ),
+            (
+                "Export COCO…",
+                "Writes the confirmed people as COCO keypoints",
+                Ask::Export(LabelFormat::Coco),
+            ),
+            (
+                "Export DeepLabCut CSV…",
+                "Writes the confirmed people as a table of DeepLabCut",
+                Ask::Export(LabelFormat::Dlc),
+            ),
+        ] {
+            let button = ui.add_enabled(is_free, Button::new(text));
+            if button.on_hover_text(help).clicked() {
+                send(cx, LabelAction::Ask(ask));
+                ui.close();
+            }
+        }
         ui.separator();
         if ui.button("Close the project").clicked() {
             send(cx, LabelAction::Close);
             ui.close();
         }
     });
-    menu.on_hover_text("Rename or close the project")
+    menu.on_hover_text("Renames or closes the project, imports and exports labels")
         .accessible_name("More about the project");
 }
 

@@ -135,6 +135,9 @@ fn clips_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
                 .accessible_name(format!("Clip {}", clip.name))
                 .clicked()
             {
+                if cx.view.page != Page::Label {
+                    send(cx, LabelAction::Page(Page::Label));
+                }
                 send(cx, LabelAction::ShowClip(clip.id));
             }
         }
