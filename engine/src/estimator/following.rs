@@ -6,16 +6,18 @@ use super::{Infer, Network, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use crate::output::{Approach, PoseOutput, Stage, Timings};
+use crate::output::{Approach, PeopleCount, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
-    MultiOptions, MultiTracker, OneEuro, SingleOptions, SingleTracker, Tracker, assign,
+    MultiOptions, MultiTracker, OneEuro, Selection, Selector, SingleOptions, SingleTracker,
+    Tracker, assign,
 };
 
 /// A network with a tracker, which finds and tracks people from frame to frame.
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
+    selector: Selector,
     /// The tracker before the last frame, with which the same frame gives the same poses again.
     before: Option<Box<dyn Tracker>>,
     /// Id and time of the last frame.
@@ -40,6 +42,7 @@ impl Estimator {
         Self {
             network,
             tracker,
+            selector: Selector::default(),
             before: None,
             last: (0, f64::NEG_INFINITY),
         }
@@ -83,12 +86,19 @@ impl Infer for Estimator {
                 if frame.time_secs < self.last.1 {
                     // A new run: track ids start again at 1.
                     self.tracker.reset();
+                    self.selector.reset();
                 }
                 self.before = Some(self.tracker.copied());
                 self.last = this;
             }
         }
-        self.infer_regions(frame, requested)
+        let mut output = self.infer_regions(frame, requested)?;
+        self.selector.keep_selected(frame, &mut output.poses);
+        Ok(output)
+    }
+
+    fn set_selection(&mut self, selection: &Selection) {
+        self.selector.set(selection);
     }
 
     fn set_smoothing(&mut self, params: OneEuro) {
@@ -115,6 +125,9 @@ impl Infer for Estimator {
             pose.past.clear();
             pose.track_id = owner.and_then(|i| near[i].track_id);
         }
+        self.selector
+            .clone()
+            .keep_selected(frame, &mut output.poses);
         Ok(output)
     }
 
@@ -178,6 +191,10 @@ impl Estimator {
             frame: frame.clone(),
             model: Arc::clone(&self.network.name),
             skeleton: self.network.skeleton,
+            people: PeopleCount {
+                found: poses.len(),
+                ..PeopleCount::default()
+            },
             poses,
             regions,
             timings,

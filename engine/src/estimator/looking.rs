@@ -6,7 +6,7 @@ use super::{Estimator, Infer, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use crate::output::{Approach, PoseOutput, Timings};
+use crate::output::{Approach, PeopleCount, PoseOutput, Timings};
 use crate::pose::Pose;
 
 /// Number of regions that a top-down network processes: the given one, then the one around the
@@ -46,6 +46,7 @@ impl Estimator {
             poses,
             regions: Vec::new(),
             timings,
+            people: PeopleCount::default(),
         })
     }
 }

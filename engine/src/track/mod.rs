@@ -11,11 +11,13 @@ mod identity;
 mod motion;
 mod multi;
 mod one_euro;
+mod selection;
 mod single;
 
 pub use assign::assign;
 pub use multi::{MultiOptions, MultiTracker};
 pub use one_euro::{MAX_GAP_SECS, OneEuro, Smoother};
+pub use selection::{Follow, Selection, Selector};
 pub use single::{SingleOptions, SingleTracker};
 
 use crate::geometry::{Roi, Size};

@@ -21,6 +21,9 @@ const CLEAR_SHARE: f64 = 0.5;
 /// Frames further apart than this, in seconds, are not consecutive: the source jumped.
 const JUMP_SECS: f64 = 5.0;
 
+/// Time in seconds for which a person who is not seen is remembered.
+pub(super) const MAX_GONE_SECS: f64 = 1.0;
+
 /// Options of [`MultiTracker`].
 #[derive(Debug, Clone, Copy)]
 pub struct MultiOptions {
