@@ -16,7 +16,7 @@ use poselens_engine::device::DeviceSpec;
 use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Size;
-use poselens_engine::output::{PoseOutput, Timings};
+use poselens_engine::output::{PeopleCount, PoseOutput, Timings};
 use poselens_engine::overlay::OVERLAYS;
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pose::{Keypoint, Pose};
@@ -50,6 +50,7 @@ impl Infer for Instantly {
             poses: vec![pose],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

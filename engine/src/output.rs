@@ -72,6 +72,21 @@ pub struct RegionOutput {
     /// Numbers whose distance says how different two regions are to the network; empty if not
     /// requested.
     pub description: Vec<f32>,
+    /// Track id of the person in the region; `None` for a whole frame or an unknown person.
+    pub track_id: Option<u64>,
+}
+
+/// Numbers of people in one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct PeopleCount {
+    /// People seen in the frame or a moment before, selected or not.
+    pub found: usize,
+    /// Those of them whose region a top-down network processed after a bottom-up network had found
+    /// them.
+    pub closely: usize,
+    /// Those of them whose region was due but not processed, because there are too many people or
+    /// there was too little time: their poses are those of the bottom-up network.
+    pub left_out: usize,
 }
 
 /// Results for one frame, with the frame that the poses were computed from.
@@ -89,4 +104,6 @@ pub struct PoseOutput {
     pub regions: Vec<RegionOutput>,
     /// Time per stage so far.
     pub timings: Timings,
+    /// Numbers of people; those in `poses` are the selected ones.
+    pub people: PeopleCount,
 }

@@ -7,8 +7,8 @@ use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, MapPlace, PoseOutput, QueryKey, RegionOutput, SharedPlanes,
-    Timings,
+    AttentionKind, AttentionMap, MapPlace, PeopleCount, PoseOutput, QueryKey, RegionOutput,
+    SharedPlanes, Timings,
 };
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
@@ -90,8 +90,10 @@ impl Infer for Fake {
                 attention: attention.into_iter().filter(|_| has("maps")).collect(),
                 query_key: query_key.filter(|_| has("tokens")).collect(),
                 description: Vec::new(),
+                track_id: None,
             }],
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

@@ -11,7 +11,8 @@ use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, MapPlace, PoseOutput, RegionOutput, SharedPlanes, Timings,
+    AttentionKind, AttentionMap, MapPlace, PeopleCount, PoseOutput, RegionOutput, SharedPlanes,
+    Timings,
 };
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::session::ModelRecord;
@@ -155,8 +156,10 @@ impl Infer for FakeInfer {
                 },
                 query_key: Vec::new(),
                 description: Vec::new(),
+                track_id: None,
             }],
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

@@ -11,7 +11,7 @@ use super::loader::{Batch, SeenInput};
 use super::{Joint, Visibility};
 use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
 use crate::geometry::Size;
-use crate::output::{Planes, PoseOutput, RegionOutput, Timings};
+use crate::output::{PeopleCount, Planes, PoseOutput, RegionOutput, Timings};
 use crate::overlay::{OverlayStyle, draw_all, overlay};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
@@ -153,8 +153,10 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
             attention: Vec::new(),
             query_key: Vec::new(),
             description: Vec::new(),
+            track_id: None,
         }],
         timings: Timings::default(),
+        people: PeopleCount::default(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Test-time augmentation: averages the outputs for mirrored and scaled crops of one region. Slower
 //! and slightly more accurate; for evaluation.
 
-use super::{Network, RequestedMaps};
+use super::RequestedMaps;
+use super::network::{Item, Network};
 use crate::codec::DecodedPerson;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -77,6 +78,7 @@ impl Network {
         };
         let image_from_input = self.input.image_from_input(&shown);
         let none = RawOutput::default();
+        let none = Item { out: &none, i: 0 };
         let result = self.decode(heatmaps, none, RequestedMaps::default(), &image_from_input)?;
         Ok(result.people)
     }

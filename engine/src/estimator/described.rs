@@ -6,9 +6,10 @@ use crate::nn::Features;
 /// Cells per axis over which features are averaged: poses differ in where something is.
 const CELLS: usize = 2;
 
-/// Describes an input by the feature maps of the backbone: the means of the coarsest one in the cells
-/// of a grid, channel by channel. Inputs that look alike to the network have similar descriptions.
-pub(super) fn describe(features: &[Features]) -> Result<Vec<f32>> {
+/// Describes each input of a batch by the feature maps of the backbone: the means of the coarsest one
+/// in the cells of a grid, channel by channel. Inputs that look alike to the network have similar
+/// descriptions.
+pub(super) fn describe(features: &[Features]) -> Result<Vec<Vec<f32>>> {
     let mut coarsest: Option<(usize, &Features)> = None;
     for map in features {
         let [_, _, h, w] = map.dims4()?;
@@ -19,15 +20,18 @@ pub(super) fn describe(features: &[Features]) -> Result<Vec<f32>> {
     let (_, coarsest) =
         coarsest.ok_or_else(|| Error::Internal("a backbone without features".to_owned()))?;
     let map = coarsest.to_tensor()?;
-    let (_, _, h, w) = map.dims4()?;
-    let mut means = Vec::new();
+    let (n, _, h, w) = map.dims4()?;
+    let mut means = vec![Vec::new(); n];
     for row in 0..CELLS {
         for column in 0..CELLS {
             let [y, x] = [(row, h), (column, w)].map(|(i, n)| i * n / CELLS);
             let [below, right] = [(row, h), (column, w)].map(|(i, n)| (i + 1) * n / CELLS);
             let cell = map.narrow(2, y, (below - y).max(1))?;
             let cell = cell.narrow(3, x, (right - x).max(1))?;
-            means.extend(cell.mean((2, 3))?.flatten_all()?.to_vec1::<f32>()?);
+            let of_inputs = cell.mean((2, 3))?.to_vec2::<f32>()?;
+            for (means, values) in means.iter_mut().zip(of_inputs) {
+                means.extend(values);
+            }
         }
     }
     Ok(means)

@@ -6,7 +6,7 @@ use super::{Estimator, Infer, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use crate::output::{Approach, PoseOutput, Timings};
+use crate::output::{Approach, PeopleCount, PoseOutput, Timings};
 use crate::pose::Pose;
 
 /// Number of regions that a top-down network processes: the given one, then the one around the
@@ -30,7 +30,7 @@ impl Estimator {
             let people = people.map(|found| Pose::from_keypoints(found.joints));
             // Each look has to show a person by itself.
             tracker.reset();
-            let found = tracker.update(frame.time_secs, frame.size(), people.collect());
+            let found = tracker.update(frame, people.collect());
             if found.is_empty() {
                 break;
             }
@@ -46,6 +46,7 @@ impl Estimator {
             poses,
             regions: Vec::new(),
             timings,
+            people: PeopleCount::default(),
         })
     }
 }

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{Affine2, Size};
-use crate::output::{AttentionKind, AttentionMap, MapPlace, RegionOutput, SharedPlanes, Timings};
+use crate::output::{
+    AttentionKind, AttentionMap, MapPlace, PeopleCount, RegionOutput, SharedPlanes, Timings,
+};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
@@ -22,6 +24,7 @@ fn output(poses: Vec<Pose>, regions: Vec<RegionOutput>) -> PoseOutput {
         poses,
         regions,
         timings: Timings::default(),
+        people: PeopleCount::default(),
     }
 }
 
@@ -104,6 +107,7 @@ fn square_region(
         }],
         query_key: Vec::new(),
         description: Vec::new(),
+        track_id: None,
     }
 }
 

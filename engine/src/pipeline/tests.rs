@@ -12,7 +12,7 @@ use super::*;
 use crate::estimator::RequestedMaps;
 use crate::frame::{Frame, FramePool, Pixels};
 use crate::geometry::Size;
-use crate::output::{PoseOutput, Timings};
+use crate::output::{PeopleCount, PoseOutput, Timings};
 use crate::overlay::{OverlaySpec, OverlayStyle};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
@@ -112,6 +112,7 @@ impl Infer for FakeInfer {
             }],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

@@ -65,21 +65,22 @@ impl InputSpec {
     /// Crops a region into a network input. `buffer` is reused for the values; pass the last
     /// input's buffer, or an empty one.
     pub fn crop(&self, frame: &Frame, roi: &Roi, buffer: Vec<f32>) -> ModelInput {
-        let image_from_input = self.image_from_input(roi);
         let mut values = buffer;
         values.resize(self.n_values(), 0.0);
-        warp(
-            frame.rgba(),
-            frame.size(),
-            &image_from_input,
-            self,
-            &mut values,
-        );
+        let image_from_input = self.crop_into(frame, roi, &mut values);
         ModelInput {
             values,
             size: self.size,
             image_from_input,
         }
+    }
+
+    /// Crops a region into `values`, which has the length of a network input; returns the map from
+    /// input pixels to image pixels.
+    pub fn crop_into(&self, frame: &Frame, roi: &Roi, values: &mut [f32]) -> Affine2 {
+        let image_from_input = self.image_from_input(roi);
+        warp(frame.rgba(), frame.size(), &image_from_input, self, values);
+        image_from_input
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
     use crate::estimator::RequestedMaps;
     use crate::frame::Pixels;
     use crate::geometry::Size;
-    use crate::output::{PoseOutput, Timings};
+    use crate::output::{PeopleCount, PoseOutput, Timings};
     use crate::pose::{Keypoint, Pose};
 
     /// Finds people at these places; joints are ten pixels below each other.
@@ -143,6 +143,7 @@ mod tests {
                 poses: self.places.iter().map(person).collect(),
                 regions: Vec::new(),
                 timings: Timings::default(),
+                people: PeopleCount::default(),
             })
         }
 

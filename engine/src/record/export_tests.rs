@@ -7,7 +7,7 @@ use super::{EXPORTERS, ExportContext, Exporter, ExporterSpec};
 use crate::error::Error;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{BBox, Size};
-use crate::output::{PoseOutput, Timings};
+use crate::output::{PeopleCount, PoseOutput, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
@@ -27,6 +27,7 @@ fn output(id: u64, poses: Vec<Pose>) -> PoseOutput {
         poses,
         regions: Vec::new(),
         timings: Timings::default(),
+        people: PeopleCount::default(),
     }
 }
 

@@ -237,7 +237,7 @@ mod tests {
     use crate::frame::{Frame, Pixels};
     use crate::geometry::Size;
     use crate::nn::kernels::Threads;
-    use crate::output::{Direction, QueryKey, RegionOutput, Timings};
+    use crate::output::{Direction, PeopleCount, QueryKey, RegionOutput, Timings};
     use crate::pose::{Keypoint, Pose};
     use crate::skeleton::Skeleton;
 
@@ -273,8 +273,10 @@ mod tests {
                     image_from_map: Affine2::IDENTITY,
                 }],
                 description: Vec::new(),
+                track_id: None,
             }],
             timings: Timings::default(),
+            people: PeopleCount::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::dataset::{picture, rgba_of};
 use crate::error::Result;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{Affine2, Alignment, Roi, Size};
-use crate::output::{PoseOutput, Timings};
+use crate::output::{PeopleCount, PoseOutput, Timings};
 use crate::overlay::{OverlayStyle, draw_all, overlay};
 use crate::pose::{Keypoint, Pose};
 use crate::preprocess::InputSpec;
@@ -105,6 +105,7 @@ impl HeldOutPose {
             poses: vec![Pose::from_keypoints(joints.map(in_tile).collect())],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         };
         let style = OverlayStyle {
             track_ids: false,

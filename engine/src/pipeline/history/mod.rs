@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use crate::frame::{Frame, FramePool};
 use crate::geometry::Size;
-use crate::output::{PoseOutput, Timings};
+use crate::output::{PeopleCount, PoseOutput, Timings};
 use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 use crate::source::{SAME_SECS, SeekTo};
@@ -59,6 +59,7 @@ struct Found {
     model: Arc<str>,
     skeleton: &'static Skeleton,
     poses: Vec<Pose>,
+    people: PeopleCount,
 }
 
 impl Default for History {
@@ -108,6 +109,7 @@ impl History {
                 model: Arc::clone(&o.model),
                 skeleton: o.skeleton,
                 poses: o.poses.clone(),
+                people: o.people,
             }),
         });
     }
@@ -165,6 +167,7 @@ impl History {
             poses: found.poses.clone(),
             regions: Vec::new(),
             timings: Timings::default(),
+            people: found.people,
         });
         Some((frame, output))
     }

@@ -161,6 +161,7 @@ impl Part {
                 // The exporters do not use the maps.
                 regions: Vec::new(),
                 timings: output.timings,
+                people: output.people,
             };
             self.outputs.push(&output);
         }

@@ -10,7 +10,7 @@ use super::super::test_project::project;
 use super::*;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::Size;
-use crate::output::{PoseOutput, Timings};
+use crate::output::{PeopleCount, PoseOutput, Timings};
 use crate::sample::Visibility;
 
 /// A standing person of coco17 at (x, 0), about 160 pixels tall.
@@ -156,6 +156,7 @@ impl Infer for Sees {
             poses: vec![Pose::from_keypoints(keypoints.collect())],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

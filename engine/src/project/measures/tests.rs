@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::frame::{Frame as Picture, Pixels};
 use crate::geometry::{Affine2, Size};
-use crate::output::{RegionOutput, Timings};
+use crate::output::{PeopleCount, RegionOutput, Timings};
 use crate::pose::Pose;
 
 const MAP: Size = Size::new(24, 32);
@@ -60,8 +60,10 @@ fn output(joints: Vec<Keypoint>, heatmaps: SharedPlanes) -> PoseOutput {
             attention: Vec::new(),
             query_key: Vec::new(),
             description: Vec::new(),
+            track_id: None,
         }],
         timings: Timings::default(),
+        people: PeopleCount::default(),
     }
 }
 

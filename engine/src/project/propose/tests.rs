@@ -12,7 +12,7 @@ use super::*;
 use crate::estimator::RequestedMaps;
 use crate::frame::{Frame, Pixels};
 use crate::geometry::{Affine2, Point, Size};
-use crate::output::{PoseOutput, RegionOutput, SharedPlanes, Timings};
+use crate::output::{PeopleCount, PoseOutput, RegionOutput, SharedPlanes, Timings};
 use crate::pose::{Keypoint, Pose};
 use crate::record::save_png;
 
@@ -57,8 +57,10 @@ impl Infer for Sees {
                 attention: Vec::new(),
                 query_key: Vec::new(),
                 description: vec![x, self.weights],
+                track_id: None,
             }],
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

@@ -286,7 +286,7 @@ fn weak_ui(ui: &mut Ui, text: &str) {
 mod tests {
     use poselens_engine::frame::{Frame, Pixels};
     use poselens_engine::geometry::Size;
-    use poselens_engine::output::Timings;
+    use poselens_engine::output::{PeopleCount, Timings};
     use poselens_engine::pose::Keypoint;
     use poselens_engine::skeleton::Skeleton;
 
@@ -313,6 +313,7 @@ mod tests {
             poses,
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         }
     }
 

@@ -264,6 +264,7 @@ pub fn show(
             attention: map.iter().cloned().collect(),
             query_key: Vec::new(),
             description: Vec::new(),
+            track_id: None,
         }],
         ..output.clone()
     };

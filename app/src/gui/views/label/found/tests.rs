@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, bounded};
 use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Point, Size};
-use poselens_engine::output::{PoseOutput, Timings};
+use poselens_engine::output::{PeopleCount, PoseOutput, Timings};
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::project::{Joint, NewProject, Project};
 use poselens_engine::record::save_png;
@@ -38,6 +38,7 @@ impl Infer for Gated {
             poses: vec![Pose::from_keypoints((0..17).map(joint).collect())],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         })
     }
 }

@@ -1,0 +1,479 @@
+//! A network with its model card, which processes regions of frames.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::{RequestedMaps, described};
+use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, DecodedPerson, codec};
+use crate::device::{DeviceSpec, Selected, select};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::geometry::{Affine2, Alignment, Roi, Size};
+use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
+use crate::nn::{Kernels, Pass, Tally};
+use crate::output::{AttentionMap, Planes, QueryKey, RegionOutput, SharedPlanes, Stage, Timings};
+use crate::pose::Keypoint;
+use crate::preprocess::{InputSpec, ModelInput};
+use crate::skeleton::Skeleton;
+
+/// Options for loading a network.
+#[derive(Debug, Clone)]
+pub struct NetworkOptions {
+    /// A row of `MODELS`.
+    pub model: &'static ModelSpec,
+    /// Weights file, read with the model card next to it if there is one; `None` uses the bundled
+    /// weights.
+    pub weights: Option<PathBuf>,
+    /// Device to run on.
+    pub device: DeviceSpec,
+    /// Name of a row of `CODECS`; `None` uses the model card's.
+    pub codec: Option<String>,
+    /// Number of threads of our CPU kernels; 0 for one per core.
+    pub threads: usize,
+}
+
+impl NetworkOptions {
+    /// Returns options for `model` with its bundled weights and codec on the best device.
+    pub fn bundled(model: &'static ModelSpec) -> Self {
+        Self {
+            model,
+            weights: None,
+            device: DeviceSpec::Auto,
+            codec: None,
+            threads: 0,
+        }
+    }
+}
+
+/// A loaded network that estimates poses in regions of frames.
+pub struct Network {
+    pub(super) spec: &'static ModelSpec,
+    pub(super) card: Card,
+    pub(super) name: Arc<str>,
+    pub(super) skeleton: &'static Skeleton,
+    pub(super) input: InputSpec,
+    pub(super) codec_spec: &'static CodecSpec,
+    pub(super) codec: Box<dyn Codec>,
+    pub(super) net: Box<dyn PoseModel>,
+    pub(super) selected: Selected,
+    /// Our kernels, for the CPU only; GPUs use candle's.
+    pub(super) kernels: Option<Arc<Kernels>>,
+    /// Values of the last input, reused for the next one.
+    pub(super) buffer: Vec<f32>,
+}
+
+/// Returns the input format of the network described by `card`.
+pub fn input_spec(card: &Card) -> InputSpec {
+    InputSpec {
+        size: card.input_size(),
+        mean: card.input.mean,
+        std: card.input.std,
+        alignment: card.input.alignment,
+        padding: card.input.padding,
+        border: card.input.border,
+    }
+}
+
+/// Output of a network for one region.
+#[derive(Debug)]
+pub struct RegionResult {
+    /// People, best first, with joints in image pixels; absent joints are all zero.
+    pub people: Vec<DecodedPerson>,
+    /// Heatmaps and attention maps, if requested.
+    pub region: RegionOutput,
+}
+
+impl Network {
+    /// Loads a network onto its device.
+    ///
+    /// # Errors
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
+    pub fn load(options: &NetworkOptions) -> Result<Self> {
+        let weights = match &options.weights {
+            Some(path) => Weights::read(path)?,
+            None => Weights::bundled(options.model)?,
+        };
+        Self::with_weights(options, &weights)
+    }
+
+    /// Loads a network like [`Network::load`], with these weights instead of those named in the
+    /// options.
+    ///
+    /// # Errors
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
+    pub fn with_weights(options: &NetworkOptions, weights: &Weights) -> Result<Self> {
+        let card = options.model.card_for(options.weights.as_deref())?;
+        Self::with_card(options, card, weights)
+    }
+
+    /// Loads a network like [`Network::with_weights`], with a given model card.
+    ///
+    /// # Errors
+    /// When the codec or device is unknown or unavailable, or the weights do not fit.
+    pub fn with_card(options: &NetworkOptions, card: Card, weights: &Weights) -> Result<Self> {
+        let spec = options.model;
+        let skeleton = card.skeleton()?;
+        let selected = select(options.device)?;
+        let net = spec.load(&card.build_options()?, weights, &selected.device)?;
+        let codec_name = options.codec.as_ref().unwrap_or(&card.heatmap.decode);
+        let codec_spec = codec(codec_name)
+            .ok_or_else(|| Error::Invalid(format!("unknown decoding '{codec_name}'")))?;
+        if codec_spec.approach != spec.approach {
+            let fits = |c: &&CodecSpec| c.approach == spec.approach;
+            let names: Vec<_> = CODECS.iter().filter(fits).map(|c| c.name).collect();
+            return Err(Error::Invalid(format!(
+                "{} is not decoded by '{codec_name}'; choose one of: {}",
+                spec.name,
+                names.join(", ")
+            )));
+        }
+        let kernels = Kernels::for_device(&selected.device, options.threads)?;
+        tracing::info!(
+            model = spec.name,
+            device = %selected.spec,
+            why = selected.why,
+            "network ready"
+        );
+        Ok(Self {
+            spec,
+            name: Arc::from(spec.name),
+            skeleton,
+            input: input_spec(&card),
+            codec_spec,
+            codec: (codec_spec.build)(&CodecOptions {
+                skeleton,
+                sigma: card.heatmap.sigma,
+            }),
+            card,
+            net,
+            kernels,
+            selected,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Returns the network's row of `MODELS`.
+    pub fn spec(&self) -> &'static ModelSpec {
+        self.spec
+    }
+
+    /// Returns the model card.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Returns the network's input format.
+    pub fn input(&self) -> &InputSpec {
+        &self.input
+    }
+
+    /// Returns the skeleton of the network's joints.
+    pub fn skeleton(&self) -> &'static Skeleton {
+        self.skeleton
+    }
+
+    /// Returns the selected device, with the reason for the selection.
+    pub fn device(&self) -> &Selected {
+        &self.selected
+    }
+
+    /// Returns the number of threads of our CPU kernels; 1 on a GPU.
+    pub fn n_threads(&self) -> usize {
+        self.kernels.as_ref().map_or(1, |k| k.threads.count())
+    }
+
+    /// Estimates the poses in one region of a frame.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn infer_region(
+        &mut self,
+        frame: &Frame,
+        roi: &Roi,
+        requested: RequestedMaps,
+        timings: &mut Timings,
+    ) -> Result<RegionResult> {
+        let mut results = self.infer_regions(frame, &[*roi], requested, timings)?;
+        results
+            .pop()
+            .ok_or_else(|| Error::Internal("no result for a region".to_owned()))
+    }
+
+    /// Estimates the poses in several regions of a frame in one forward pass; the results are in the
+    /// order of `rois` and equal those of [`Network::infer_region`].
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn infer_regions(
+        &mut self,
+        frame: &Frame,
+        rois: &[Roi],
+        requested: RequestedMaps,
+        timings: &mut Timings,
+    ) -> Result<Vec<RegionResult>> {
+        if rois.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut values = std::mem::take(&mut self.buffer);
+        let n_values = self.input.n_values();
+        values.resize(rois.len() * n_values, 0.0);
+        timings.measure(Stage::Warp, || {
+            for (roi, values) in rois.iter().zip(values.chunks_exact_mut(n_values)) {
+                self.input.crop_into(frame, roi, values);
+            }
+        });
+        let mut pass = self.pass(requested.attention);
+        let forward = timings.measure(Stage::Forward, || {
+            self.forward_batch(&values, &mut pass, requested.description)
+        });
+        self.buffer = values;
+        let Batch {
+            maps,
+            out,
+            descriptions,
+        } = forward?;
+        timings.measure(Stage::Decode, || {
+            let mut descriptions = descriptions.into_iter();
+            let regions = rois.iter().zip(maps).enumerate();
+            let decode = |(i, (roi, maps)): (usize, (&Roi, Planes))| {
+                let out = Item { out: &out, i };
+                let image_from_input = self.input.image_from_input(roi);
+                let mut result = self.decode(maps, out, requested, &image_from_input)?;
+                result.region.description = descriptions.next().unwrap_or_default();
+                Ok(result)
+            };
+            regions.map(decode).collect()
+        })
+    }
+
+    /// Measures operations and time per layer of one forward pass, as run in live inference.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    pub fn tally(&self) -> Result<Tally> {
+        let mut pass = Pass {
+            tally: Some(Tally::default()),
+            ..self.pass(false)
+        };
+        self.forward(&vec![0.0; self.input.n_values()], &mut pass)?;
+        Ok(pass.tally.unwrap_or_default())
+    }
+
+    pub(super) fn pass(&self, wants_maps: bool) -> Pass {
+        Pass {
+            wants_maps,
+            kernels: self.kernels.clone(),
+            ..Pass::eval()
+        }
+    }
+
+    pub(super) fn crop(&mut self, frame: &Frame, roi: &Roi, timings: &mut Timings) -> ModelInput {
+        let buffer = std::mem::take(&mut self.buffer);
+        timings.measure(Stage::Warp, || self.input.crop(frame, roi, buffer))
+    }
+
+    /// Runs one input; returns the codec's input channels and all outputs.
+    pub(super) fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, RawOutput)> {
+        let mut batch = self.forward_batch(values, pass, false)?;
+        let maps = batch.maps.pop();
+        let maps = maps.ok_or_else(|| Error::Internal("an empty batch".to_owned()))?;
+        Ok((maps, batch.out))
+    }
+
+    /// Runs the inputs whose values are in `values`, one after the other. The descriptions are empty
+    /// unless `is_described`.
+    fn forward_batch(&self, values: &[f32], pass: &mut Pass, is_described: bool) -> Result<Batch> {
+        let Size { width, height } = self.input.size;
+        let device = &self.selected.device;
+        let n = values.len() / self.input.n_values();
+        let x = Tensor::from_slice(values, (n, 3, height, width), device)?;
+        let mut run = || {
+            let backbone = self.net.backbone(&x, pass)?;
+            let descriptions = if is_described {
+                described::describe(&backbone.features)?
+            } else {
+                Vec::new()
+            };
+            Ok::<_, Error>((self.net.head(backbone, pass)?, descriptions))
+        };
+        let (out, descriptions) = match &self.kernels {
+            // Entering the thread pool once costs less than entering it in every layer.
+            Some(kernels) => kernels.threads.install(&mut run)?,
+            None => run()?,
+        };
+        let mut maps: Vec<Planes> = Vec::with_capacity(n);
+        for output in self.codec_spec.outputs {
+            let tensor = out
+                .get(output)
+                .ok_or_else(|| Error::Internal(format!("{} returned no {output}", self.name)))?;
+            for i in 0..n {
+                let part = planes(tensor, i)?;
+                match maps.get_mut(i) {
+                    None => maps.push(part),
+                    Some(maps) => {
+                        maps.n += part.n;
+                        maps.values.extend(part.values);
+                    }
+                }
+            }
+        }
+        Ok(Batch {
+            maps,
+            out,
+            descriptions,
+        })
+    }
+
+    /// Decodes `maps`, the codec's input channels; the first of them are the joints' heatmaps.
+    pub(super) fn decode(
+        &self,
+        mut maps: Planes,
+        of: Item<'_>,
+        requested: RequestedMaps,
+        image_from_input: &Affine2,
+    ) -> Result<RegionResult> {
+        let image_from = |alignment: Alignment, size: Size| {
+            image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
+        };
+        let image_from_heatmap = image_from(self.input.alignment, maps.size);
+        let mut people = self.codec.decode(&maps);
+        for k in people.iter_mut().flat_map(|person| &mut person.joints) {
+            if *k == Keypoint::default() {
+                continue;
+            }
+            let p = image_from_heatmap.apply(k.point());
+            (k.x, k.y) = (p.x as f32, p.y as f32);
+        }
+        // Feature maps of strided convolutions tile the input, whatever the codec.
+        let image_from_map = |size| image_from(Alignment::HalfPixel, size);
+        let Item { out, i } = of;
+        let attention = out
+            .maps
+            .iter()
+            .map(|raw| {
+                let map: SharedPlanes = planes(&raw.tensor, i)?.into();
+                Ok(AttentionMap {
+                    image_from_map: image_from_map(map.size),
+                    name: raw.name.clone(),
+                    title: raw.title.clone(),
+                    kind: raw.kind,
+                    place: raw.place,
+                    map,
+                    range: raw.range,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let query_key = out
+            .query_key
+            .iter()
+            .map(|raw| {
+                Ok(QueryKey {
+                    image_from_map: image_from_map(raw.grid),
+                    name: raw.name.clone(),
+                    title: raw.title.clone(),
+                    layer: raw.layer,
+                    heads: raw.heads,
+                    grid: raw.grid,
+                    queries: item(&raw.queries, i)?,
+                    keys: item(&raw.keys, i)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        maps.n = if requested.heatmaps {
+            maps.n.min(self.skeleton.n_joints())
+        } else {
+            0
+        };
+        maps.values.truncate(maps.n * maps.size.area());
+        Ok(RegionResult {
+            people,
+            region: RegionOutput {
+                heatmaps: maps.into(),
+                image_from_heatmap,
+                attention,
+                query_key,
+                description: Vec::new(),
+                track_id: None,
+            },
+        })
+    }
+}
+
+/// Result of a forward pass over several inputs.
+struct Batch {
+    /// The codec's input channels of each input.
+    maps: Vec<Planes>,
+    out: RawOutput,
+    /// Descriptions of the inputs, if requested.
+    descriptions: Vec<Vec<f32>>,
+}
+
+/// The outputs of one input of a batch.
+pub(super) struct Item<'a> {
+    pub(super) out: &'a RawOutput,
+    /// Index of the input.
+    pub(super) i: usize,
+}
+
+/// Returns the maps of item `i` of a `[N, C, H, W]` tensor.
+fn planes(tensor: &Tensor, i: usize) -> Result<Planes> {
+    let (_, n, height, width) = tensor.dims4()?;
+    Ok(Planes {
+        n,
+        size: Size::new(width, height),
+        values: item(tensor, i)?,
+    })
+}
+
+/// Returns the values of item `i` of a batch.
+fn item(tensor: &Tensor, i: usize) -> Result<Vec<f32>> {
+    Ok(tensor.get(i)?.flatten_all()?.to_vec1()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Pixels;
+    use crate::geometry::BBox;
+    use crate::model::model;
+
+    /// Fails when regions of a batch are mixed up, or differ from single passes in joints, maps or
+    /// descriptions.
+    #[test]
+    fn a_batch_equals_single_passes() {
+        let options = NetworkOptions {
+            device: DeviceSpec::Cpu,
+            threads: 1,
+            ..NetworkOptions::bundled(model("sfm").unwrap())
+        };
+        let mut network = Network::load(&options).unwrap();
+        let size = Size::new(64, 48);
+        let pixel = |i: usize| (i.wrapping_mul(0x9e37_79b9) >> 11) as u8;
+        let rgba = (0..4 * size.area()).map(pixel).collect();
+        let frame = Frame::new(0, 0.0, size, Pixels::unpooled(rgba));
+        let rois = [(10.0, 20.0), (30.0, 12.0), (0.0, 48.0)]
+            .map(|(x, side)| network.input.roi(BBox::new(x, 0.0, side, side)));
+        let everything = RequestedMaps {
+            heatmaps: true,
+            attention: true,
+            description: true,
+        };
+        let mut timings = Timings::default();
+        let mut run = |rois: &[Roi]| {
+            network
+                .infer_regions(&frame, rois, everything, &mut timings)
+                .unwrap()
+        };
+        let batch = run(&rois);
+        assert_eq!(batch.len(), rois.len());
+        for (roi, of_batch) in rois.iter().zip(&batch) {
+            let alone = run(&[*roi]).pop().unwrap();
+            assert_eq!(alone.people, of_batch.people);
+            assert_eq!(alone.region, of_batch.region);
+        }
+        assert_ne!(batch[0].people, batch[1].people);
+        assert!(run(&[]).is_empty());
+    }
+}
