@@ -1,7 +1,7 @@
 //! Drawing of recorded people.
 
 use poselens_engine::frame::Frame;
-use poselens_engine::output::{PoseOutput, Timings};
+use poselens_engine::output::{PeopleCount, PoseOutput, Timings};
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle, overlay, pen, scene};
 use poselens_engine::pose::Pose;
 use poselens_shaders::canvas::Paint;
@@ -40,6 +40,7 @@ pub(in crate::gui::views::inspect) fn marks(
             poses: vec![pose.clone()],
             regions: Vec::new(),
             timings: Timings::default(),
+            people: PeopleCount::default(),
         };
         let style = OverlayStyle {
             tint: Some(color(pose.track_id)),
