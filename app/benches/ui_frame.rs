@@ -69,6 +69,8 @@ fn context() -> GuiContext {
             name: "none".to_owned(),
             why: "a fake network".to_owned(),
         }],
+        people: None,
+        follow: None,
         sample_clip: None,
         synthetic: "synthetic".to_owned(),
         open_source: Arc::new(|text, _| {
@@ -78,7 +80,7 @@ fn context() -> GuiContext {
             };
             SourceSpec::parse(text)?.open(&options)
         }),
-        make_infer: Arc::new(|_, _| Ok(Box::new(Instantly))),
+        make_infer: Arc::new(|_, _, _| Ok(Box::new(Instantly))),
         describe_model: Arc::new(|name| ModelRecord {
             name: name.to_owned(),
             weights: String::new(),

@@ -114,6 +114,7 @@ impl RunTap {
         let context = ExportContext {
             name: plan.name.clone(),
             frames_are_files: first.frame.file.is_some(),
+            is_renumbered: false,
             n_frames: first.source.n_frames,
             overwrite: plan.overwrite,
         };

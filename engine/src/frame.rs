@@ -28,6 +28,8 @@ pub struct Frame {
     /// Name without folder of the image file that contains just this frame; `None` for frames of
     /// videos and cameras.
     pub file: Option<Arc<str>>,
+    /// Number within the original source, of a frame that a recording has numbered anew.
+    pub source_id: Option<u64>,
     size: Size,
     pixels: Arc<Pixels>,
 }
@@ -44,6 +46,7 @@ impl Frame {
             time_secs,
             captured: Instant::now(),
             file: None,
+            source_id: None,
             size,
             pixels: Arc::new(rgba),
         }

@@ -64,7 +64,7 @@ impl Window {
             .into();
         let loaded = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&loaded);
-        gui.make_infer = Arc::new(move |name, device| {
+        gui.make_infer = Arc::new(move |name, device, _| {
             list.lock().unwrap().push((name.to_owned(), device));
             match name {
                 "broken" => Err(Error::Invalid("the weights are damaged".to_owned())),

@@ -8,6 +8,7 @@ mod layout;
 mod live;
 mod lost;
 mod notes;
+mod people;
 mod recordings;
 mod sheets;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use poselens_app::gui::{DeviceChoice, GuiContext, ModelChoice, SourceChoice};
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::device::DeviceSpec;
-use poselens_engine::estimator::{Infer, RequestedMaps};
+use poselens_engine::estimator::{Infer, People, RequestedMaps};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
@@ -24,6 +24,7 @@ use poselens_engine::source::pixels::PixelFormat;
 use poselens_engine::source::{
     FrameSource, OpenOptions, SourceInfo, SourceMonitor, SourceSpec, SourceStatus,
 };
+use poselens_engine::track::{Follow, Selection};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
 use poselens_shaders::scene::Scene;
@@ -109,11 +110,22 @@ fn open(spec: &str, format: Option<CameraFormat>) -> Result<Box<dyn FrameSource>
     }))
 }
 
-struct FakeInfer(Arc<str>);
+struct FakeInfer {
+    name: Arc<str>,
+    people: People,
+    selection: Selection,
+}
 
 impl Infer for FakeInfer {
+    fn set_selection(&mut self, selection: &Selection) {
+        self.selection.clone_from(selection);
+    }
+
     fn infer(&mut self, frame: &Frame, want: RequestedMaps) -> Result<PoseOutput> {
-        assert_ne!(&*self.0, "crashing", "fake fault");
+        assert_ne!(&*self.name, "crashing", "fake fault");
+        if &*self.name == "crowd" {
+            return Ok(self.crowd(frame));
+        }
         let plane = |n| SharedPlanes {
             n,
             size: Size::square(1),
@@ -125,7 +137,7 @@ impl Infer for FakeInfer {
             score: 0.9,
         };
         // Each network has its own maps.
-        let names = match &*self.0 {
+        let names = match &*self.name {
             "second" => ["s0_att_l1", "s0_att_sum"],
             _ => ["x51.M", "x51.gate"],
         };
@@ -140,9 +152,9 @@ impl Infer for FakeInfer {
         };
         Ok(PoseOutput {
             frame: frame.clone(),
-            model: Arc::clone(&self.0),
+            model: Arc::clone(&self.name),
             skeleton: Skeleton::by_name("coco17").unwrap(),
-            poses: match &*self.0 {
+            poses: match &*self.name {
                 "blind" => Vec::new(),
                 _ => vec![Pose::from_keypoints(vec![joint; 17])],
             },
@@ -164,11 +176,50 @@ impl Infer for FakeInfer {
     }
 }
 
-fn make(name: &str) -> Result<Box<dyn Infer>> {
+impl FakeInfer {
+    /// Returns the selected ones of three people side by side, of whom two are examined closely; the
+    /// middle one stands in the middle of the image.
+    fn crowd(&self, frame: &Frame) -> PoseOutput {
+        let joint = |id: u64, j: u8| Keypoint {
+            x: (3 * id - 3) as f32 + f32::from(j % 2),
+            y: 1.0 + f32::from(j % 4),
+            score: 0.9,
+        };
+        let person = |id: u64| Pose {
+            track_id: Some(id),
+            ..Pose::from_keypoints((0..17).map(|j| joint(id, j)).collect())
+        };
+        let n = if self.people == People::One { 1 } else { 3 };
+        let is_shown = |id: &u64| match self.selection.follow {
+            Some(Follow::Id(only)) => *id == only,
+            Some(Follow::Largest | Follow::Nearest) => *id == 3,
+            None => !self.selection.hidden.contains(id),
+        };
+        PoseOutput {
+            frame: frame.clone(),
+            model: Arc::clone(&self.name),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: (1..=n).filter(is_shown).map(person).collect(),
+            regions: Vec::new(),
+            timings: Timings::default(),
+            people: PeopleCount {
+                found: n as usize,
+                closely: n.min(2) as usize,
+                left_out: n.saturating_sub(2) as usize,
+            },
+        }
+    }
+}
+
+fn make(name: &str, people: People) -> Result<Box<dyn Infer>> {
     if name == "broken" {
         return Err(Error::Invalid("the weights are damaged".to_owned()));
     }
-    Ok(Box::new(FakeInfer(Arc::from(name))))
+    Ok(Box::new(FakeInfer {
+        name: Arc::from(name),
+        people,
+        selection: Selection::default(),
+    }))
 }
 
 /// Writes nothing but counts frames.
@@ -235,7 +286,9 @@ pub(crate) fn gui(
         input: input.map(str::to_owned),
         project: None,
         model: None,
-        models: ["first", "second", "blind", "broken", "crashing"]
+        people: None,
+        follow: None,
+        models: ["first", "second", "blind", "broken", "crashing", "crowd"]
             .map(choice)
             .into(),
         overlays: &OVERLAYS,
@@ -249,9 +302,9 @@ pub(crate) fn gui(
         synthetic: "synthetic".to_owned(),
         log: None,
         open_source: Arc::new(open),
-        make_infer: Arc::new(|name, device| match device {
+        make_infer: Arc::new(|name, device, people| match device {
             2 => Err(Error::Invalid("the card is not there".to_owned())),
-            _ => make(name),
+            _ => make(name, people),
         }),
         describe_model: Arc::new(|name| ModelRecord {
             name: name.to_owned(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use poselens_engine::project::ProjectFile;
 
 use super::Common;
-use super::args::{NetworkArgs, model_names};
+use super::args::{NetworkArgs, PeopleArgs, model_names};
 use super::run::RunArgs;
 use crate::gui::{self, GuiContext};
 use crate::logs::LogBook;
@@ -24,6 +24,8 @@ pub(super) struct GuiArgs {
     /// Weights file (safetensors) to use instead of the bundled weights
     #[arg(long, value_name = "FILE", requires = "model")]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    people: PeopleArgs,
 }
 
 /// File written by the demo if there is no display.
@@ -56,6 +58,8 @@ pub(super) fn run(common: &Common, args: &GuiArgs, log: LogBook) -> anyhow::Resu
         let (input, model) = (args.input.clone(), args.model.clone());
         let context = super::window::context(common, input, model, args.weights.clone())?;
         let context = GuiContext {
+            people: args.people.people,
+            follow: args.people.follow,
             log: Some(log),
             ..context
         };

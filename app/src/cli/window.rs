@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use poselens_engine::Result;
 use poselens_engine::device::{DeviceSpec, compiled, select};
-use poselens_engine::estimator::{Estimator, Infer, RequestedMaps};
+use poselens_engine::estimator::{Infer, People, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::BBox;
 use poselens_engine::model::{MODELS, ModelSpec};
@@ -18,6 +19,7 @@ use poselens_engine::pose::Pose;
 use poselens_engine::record::Backpressure;
 use poselens_engine::source::camera::{CameraFormat, CameraInfo, list_cameras};
 use poselens_engine::source::{FrameSource, OpenOptions, SourceInfo, SourceSpec};
+use poselens_engine::track::{OneEuro, Selection};
 use poselens_engine::train::Hardware;
 use poselens_engine::words::counted;
 
@@ -72,6 +74,8 @@ pub(super) fn context(
         input,
         project: None,
         model,
+        people: None,
+        follow: None,
         models,
         overlays: OVERLAYS,
         devices,
@@ -79,7 +83,7 @@ pub(super) fn context(
         synthetic: SYNTHETIC.to_owned(),
         log: None,
         open_source: Arc::new(move |text, format| sources.open(text, format)),
-        make_infer: Arc::new(move |name, place| networks.load(name, place)),
+        make_infer: Arc::new(move |name, place, people| networks.load(name, place, people)),
         describe_model: Arc::new(move |name| described.record(name)),
         list_cameras: Arc::new(|| {
             let cameras = list_cameras()?;
@@ -121,7 +125,7 @@ struct Networks {
 
 impl Networks {
     /// Loads the network called `name` on the device with the index `place`.
-    fn load(&self, name: &str, place: usize) -> Result<Box<dyn Infer>> {
+    fn load(&self, name: &str, place: usize, people: People) -> Result<Box<dyn Infer>> {
         let (model, trained_here) = trained::split(name);
         let named = self.named.as_ref().filter(|(model, _)| model == name);
         let args = NetworkArgs {
@@ -143,7 +147,7 @@ impl Networks {
         };
         // Joints are smoothed here; the window shows the raw ones if smoothing is off.
         Ok(Box::new(Titled {
-            estimator: Estimator::new(args.load(&on, None)?, true),
+            estimator: people.estimator(args.load(&on, None)?, true)?,
             title: title.into(),
         }))
     }
@@ -224,7 +228,7 @@ const SYNTHETIC: &str = "synthetic";
 
 /// Sets the title of the weights on results, which distinguishes trained from bundled weights.
 struct Titled {
-    estimator: Estimator,
+    estimator: Box<dyn Infer>,
     title: Arc<str>,
 }
 
@@ -232,6 +236,18 @@ impl Infer for Titled {
     fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
         let output = self.estimator.infer(frame, requested)?;
         Ok(self.titled(output))
+    }
+
+    fn set_smoothing(&mut self, params: OneEuro) {
+        self.estimator.set_smoothing(params);
+    }
+
+    fn set_selection(&mut self, selection: &Selection) {
+        self.estimator.set_selection(selection);
+    }
+
+    fn set_budget(&mut self, budget: Option<Duration>) {
+        self.estimator.set_budget(budget);
     }
 
     fn inspect(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use poselens_engine::Result;
-use poselens_engine::estimator::Infer;
+use poselens_engine::estimator::{Infer, People};
 use poselens_engine::model;
 use poselens_engine::output::Approach;
 use poselens_engine::overlay::OverlaySpec;
@@ -14,6 +14,7 @@ use poselens_engine::pipeline::{Presented, Tap};
 use poselens_engine::record::{EXPORTERS, ExporterSpec};
 use poselens_engine::source::FrameSource;
 use poselens_engine::source::camera::CameraFormat;
+use poselens_engine::track::Follow;
 use poselens_engine::train::Hardware;
 
 use crate::gui::trained;
@@ -51,22 +52,12 @@ pub(in crate::gui) fn approach(name: &str) -> Option<Approach> {
     model::model(row).ok().map(|spec| spec.approach)
 }
 
-/// Returns what the user should know about a model that follows a single person: which one finds
-/// several. `None` for models that do.
-pub(in crate::gui) fn approach_note(model: &str, models: &[ModelChoice]) -> Option<String> {
-    if approach(model) != Some(Approach::TopDown) {
-        return None;
-    }
+/// Returns what the user should know about a model that follows a single person; `None` if it
+/// estimates several.
+pub(in crate::gui) fn approach_note(model: &str, people: People) -> Option<String> {
+    let is_alone = approach(model) == Some(Approach::TopDown) && people == People::One;
     let title = trained::title(model);
-    let mut others = models.iter();
-    let other = others.find(|m| m.approach() == Some(Approach::BottomUp));
-    Some(match other {
-        Some(other) => {
-            let other = trained::title(&other.name);
-            format!("{title} follows one person; {other} finds several people")
-        }
-        None => format!("{title} follows one person at a time"),
-    })
+    is_alone.then(|| format!("{title} follows one person: People in Live allows several"))
 }
 
 /// A compute device for networks.
@@ -83,8 +74,8 @@ pub type OpenByName =
     Arc<dyn Fn(&str, Option<CameraFormat>) -> Result<Box<dyn FrameSource>> + Send + Sync>;
 /// Builds a model by its name.
 pub type MakeByName = Arc<dyn Fn(&str) -> Result<Box<dyn Infer>> + Send + Sync>;
-/// Builds a model by its name on the n-th of [`GuiContext::devices`].
-pub type MakeOnDevice = Arc<dyn Fn(&str, usize) -> Result<Box<dyn Infer>> + Send + Sync>;
+/// Builds a model by its name on the n-th of [`GuiContext::devices`], for one person or several.
+pub type MakeOnDevice = Arc<dyn Fn(&str, usize, People) -> Result<Box<dyn Infer>> + Send + Sync>;
 /// Returns the model's description that is written with its predictions.
 pub type DescribeModel = Arc<dyn Fn(&str) -> ModelRecord + Send + Sync>;
 /// Lists the cameras; may take seconds.
@@ -103,6 +94,10 @@ pub struct GuiContext {
     pub project: Option<PathBuf>,
     /// The model named on the command line. If `None`, the last used or first model starts.
     pub model: Option<String>,
+    /// The number of people named on the command line. If `None`, the last chosen one applies.
+    pub people: Option<People>,
+    /// The person to show, named on the command line.
+    pub follow: Option<Follow>,
     /// All models, in list order.
     pub models: Vec<ModelChoice>,
     /// All overlays, topmost first; key n toggles the n-th.
@@ -179,27 +174,13 @@ mod tests {
     use super::*;
     use poselens_engine::model::MODELS;
 
-    /// Fails when a network that follows one person of several does not say so, or does not name
-    /// one that finds several.
+    /// Fails when a network that follows one person does not say so, or one that finds several does.
     #[test]
-    fn networks_of_one_person_name_one_of_several() {
-        let choice = |name: &str| ModelChoice {
-            name: name.to_owned(),
-            help: String::new(),
-        };
+    fn networks_that_follow_one_person_say_so() {
         let of = |approach| MODELS.iter().find(|m| m.approach == approach).unwrap().name;
         let (one, several) = (of(Approach::TopDown), of(Approach::BottomUp));
-        let models = [one, several].map(choice);
-        let note = approach_note(one, &models).unwrap();
-        assert_eq!(
-            note,
-            format!("{one} follows one person; {several} finds several people")
-        );
-        assert!(
-            approach_note(one, &models[..1])
-                .unwrap()
-                .ends_with("at a time")
-        );
-        assert_eq!(approach_note(several, &models), None);
+        assert!(approach_note(one, People::One).is_some());
+        assert_eq!(approach_note(one, People::SEVERAL), None);
+        assert_eq!(approach_note(several, People::One), None);
     }
 }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use poselens_engine::estimator::People;
 use poselens_engine::output::AttentionMap;
 use poselens_engine::pipeline::session::{AnnotationProgress, FileProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{CameraFormats, Extent, SourceInfo, SourceStatus};
+use poselens_engine::track::Selection;
 use poselens_shaders::view::Zoom;
 
 use crate::gui::action::{Action, Sheet, ViewId};
@@ -189,6 +191,12 @@ pub struct UiState {
     pub loading_device: Option<usize>,
     /// The model requested last.
     pub wanted_model: Option<String>,
+    /// Whether one person or several are estimated.
+    pub people: People,
+    /// The people that are shown.
+    pub selection: Selection,
+    /// The selection before its last change.
+    pub selection_before: Selection,
     /// A worker thread has crashed; the next choice of a source or model starts new ones.
     pub has_crashed: bool,
     /// The source is not paused.
@@ -256,6 +264,9 @@ impl Default for UiState {
             device: 0,
             loading_device: None,
             wanted_model: None,
+            people: People::SEVERAL,
+            selection: Selection::default(),
+            selection_before: Selection::default(),
             has_crashed: false,
             is_playing: true,
             resumes_live: false,

@@ -11,6 +11,7 @@ use eframe::egui::{self, Color32, Context, Rect, Ui, Vec2};
 use eframe::egui_wgpu::RenderState;
 use poselens_engine::Result;
 use poselens_engine::frame::Frame;
+use poselens_engine::output::PoseOutput;
 use poselens_engine::source::SourceStatus;
 
 use crate::gui::action::{Action, RecordAction, ViewId};
@@ -21,6 +22,7 @@ use crate::gui::state::AppState;
 use crate::gui::theme;
 use crate::gui::ui_state::UiState;
 use crate::gui::waker::Waker;
+use crate::words::counted;
 
 /// The state of a view and its callbacks. The default implementations suit views that do not need
 /// them.
@@ -293,10 +295,30 @@ impl HeaderText {
         };
         Some(Self {
             name: source.name.clone(),
-            more: presented.map_or(String::new(), |p| size_text(&p.frame)),
+            more: presented.map_or(String::new(), |p| {
+                let people = p.output.as_ref().and_then(|output| people_text(output));
+                let people = people.map_or(String::new(), |people| format!("   {people}"));
+                format!("{}{people}", size_text(&p.frame))
+            }),
             help: "Source of the frames",
             color,
         })
+    }
+}
+
+/// Returns how many people there are, if more than one: `3 people`, `#2 of 3 people`.
+fn people_text(output: &PoseOutput) -> Option<String> {
+    let n = output.people.found.max(output.poses.len());
+    let all = counted(n, "person");
+    match &output.poses[..] {
+        _ if n < 2 => None,
+        [] => Some(format!("none of {all} shown")),
+        [one] => Some(match one.track_id {
+            Some(id) => format!("#{id} of {all}"),
+            None => format!("one of {all}"),
+        }),
+        some if some.len() < n => Some(format!("{} of {all}", some.len())),
+        _ => Some(all),
     }
 }
 

@@ -90,6 +90,10 @@ pub(super) struct InferLoop {
     review: Option<usize>,
     /// Whether its poses are the stored ones; the current model has not processed it.
     is_recalled: bool,
+    /// Other people were selected than those of the newest frame's poses.
+    is_selected_anew: bool,
+    /// The newest frame was processed by itself, not as the successor of the one before.
+    is_visited: bool,
 }
 
 impl InferLoop {
@@ -105,6 +109,8 @@ impl InferLoop {
             history: History::default(),
             review: None,
             is_recalled: false,
+            is_selected_anew: false,
+            is_visited: false,
         }
     }
 
@@ -143,12 +149,15 @@ impl InferLoop {
         if let Some(look) = self.parts.look.try_take() {
             if let Some(model) = &mut self.model {
                 model.infer.set_smoothing(look.smoothing);
+                model.infer.set_selection(&look.selection);
             }
+            self.is_selected_anew |= look.selection != self.look.selection;
             self.look = Arc::new(look);
             self.is_stale = true;
         }
         if let Some(mut loaded) = self.parts.model.take() {
             loaded.infer.set_smoothing(self.look.smoothing);
+            loaded.infer.set_selection(&self.look.selection);
             self.parts.emit.send(Event::ModelReady(loaded.name.clone()));
             self.model = Some(loaded);
             self.is_stale = true;
@@ -175,6 +184,8 @@ impl InferLoop {
         } = captured;
         self.review = None;
         self.is_recalled = false;
+        self.is_selected_anew = false;
+        self.is_visited = is_visited;
         if self
             .last
             .as_ref()
@@ -273,7 +284,13 @@ impl InferLoop {
                         || (requested.attention && region.attention.is_empty())
                 })
             });
-        if lacks_maps {
+        let is_selected_anew = std::mem::take(&mut self.is_selected_anew);
+        if is_selected_anew && self.review.is_none() && !self.is_visited {
+            // The people who were not selected are known to the tracker only.
+            let frame = last.frame.clone();
+            last.output = self.infer(&frame).or(last.output);
+            self.last = Some(last.clone());
+        } else if lacks_maps || is_selected_anew {
             let near = last.output.as_ref().map_or(&[][..], |o| &o.poses);
             let frame = last.frame.clone();
             // Without a model the stored poses are kept.

@@ -1,7 +1,7 @@
 //! Appearance of the frames: overlays and smoothing.
 
 use crate::overlay::{OverlaySpec, OverlayStyle};
-use crate::track::OneEuro;
+use crate::track::{OneEuro, Selection};
 
 /// Selection and style of what is drawn into the frames.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Look {
     pub is_smoothed: bool,
     /// Parameters of the smoothing filter.
     pub smoothing: OneEuro,
+    /// The people that are shown and recorded.
+    pub selection: Selection,
 }
 
 impl Default for Look {
@@ -23,6 +25,7 @@ impl Default for Look {
             style: OverlayStyle::default(),
             is_smoothed: true,
             smoothing: OneEuro::default(),
+            selection: Selection::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `--write-csv`: a tidy table with one row per frame, person and joint. If each frame is an image
-//! file, the last column is its name.
+//! file, the last column is its name. In a recording, the last column is the source's number of the
+//! frame.
 
 use std::fmt::Write;
 
@@ -15,8 +16,14 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
         let mut output = Output::create(path)?;
         let has_files = context.frames_are_files;
         let file = if has_files { ",file" } else { "" };
-        output.write(format!("{HEADER}{file}\n").as_bytes())?;
-        Ok(Box::new(CsvTable { output, has_files }))
+        let is_renumbered = context.is_renumbered;
+        let source = if is_renumbered { ",source_frame" } else { "" };
+        output.write(format!("{HEADER}{file}{source}\n").as_bytes())?;
+        Ok(Box::new(CsvTable {
+            output,
+            has_files,
+            is_renumbered,
+        }))
     },
 };
 
@@ -26,6 +33,7 @@ const HEADER: &str = "frame,time_secs,track_id,person_score,joint,x,y,score,x_ra
 struct CsvTable {
     output: Output,
     has_files: bool,
+    is_renumbered: bool,
 }
 
 /// Formats a text as a field: in quotes if it contains a comma, quote or line break (RFC 4180).
@@ -40,12 +48,17 @@ pub fn csv_field(text: &str) -> String {
 impl Exporter for CsvTable {
     fn push(&mut self, output: &PoseOutput) -> Result<()> {
         let (frame, time) = (output.frame.id, seconds(output.frame.time_secs));
-        let file = if self.has_files {
+        let mut last = if self.has_files {
             let file = output.frame.file.as_deref();
             format!(",{}", csv_field(file.unwrap_or_default()))
         } else {
             String::new()
         };
+        if self.is_renumbered {
+            let id = output.frame.source_id.map(|id| id.to_string());
+            // Writing to a string cannot fail.
+            let _ = write!(last, ",{}", id.unwrap_or_default());
+        }
         let mut rows = String::new();
         for pose in &output.poses {
             let person = score(pose.score);
@@ -53,10 +66,9 @@ impl Exporter for CsvTable {
             let joints = output.skeleton.joints.iter();
             for ((joint, k), raw) in joints.zip(&pose.keypoints).zip(&pose.keypoints_raw) {
                 let ([x, y, score], [x_raw, y_raw, _]) = (triple(k), triple(raw));
-                // Writing to a string cannot fail.
                 let _ = writeln!(
                     rows,
-                    "{frame},{time:.6},{id},{person:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{file}"
+                    "{frame},{time:.6},{id},{person:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{last}"
                 );
             }
         }

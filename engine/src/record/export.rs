@@ -31,6 +31,8 @@ pub struct ExportContext {
     pub name: String,
     /// Whether every frame is an image file whose name is used.
     pub frames_are_files: bool,
+    /// Whether frames have numbers of their own beside those of their source.
+    pub is_renumbered: bool,
     /// Number of frames, if known.
     pub n_frames: Option<u64>,
     /// Whether files of an older run may be removed from the target.

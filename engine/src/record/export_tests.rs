@@ -200,6 +200,43 @@ fn every_exporter_refuses_an_impossible_place_at_once() {
     }
 }
 
+/// Fails when the poses of a recording, whose frames are numbered as in its video, do not give the
+/// numbers of the source, or other poses have an empty field for them.
+#[test]
+fn renumbered_frames_carry_the_numbers_of_their_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let written = |spec: &ExporterSpec, source_id: Option<u64>| {
+        let context = ExportContext {
+            is_renumbered: source_id.is_some(),
+            ..ExportContext::default()
+        };
+        let mut output = output(20, vec![person(None)]);
+        output.frame.source_id = source_id;
+        let mut exporter = (spec.open)(&path, &context).unwrap();
+        exporter.push(&output).unwrap();
+        exporter.finish().unwrap();
+        std::fs::read_to_string(&path).unwrap()
+    };
+    let line = |source_id| -> serde_json::Value {
+        serde_json::from_str(&written(&super::jsonl::SPEC, source_id)).unwrap()
+    };
+    let renumbered = line(Some(30));
+    assert_eq!(renumbered["frame"], 20);
+    assert_eq!(renumbered["source_frame"], 30);
+    assert!(line(None).get("source_frame").is_none());
+    let rows = written(&super::csv::SPEC, Some(30));
+    let ends: Vec<_> = rows
+        .lines()
+        .map(|row| row.rsplit(',').next().unwrap())
+        .collect();
+    assert!(
+        ends[0] == "source_frame" && ends[1..].iter().all(|end| *end == "30"),
+        "{rows}"
+    );
+    assert!(!written(&super::csv::SPEC, None).contains("source_frame"));
+}
+
 /// Returns the output for a frame from the image `file`.
 fn picture(id: u64, file: &str) -> PoseOutput {
     let output = output(id, vec![person(None)]);
@@ -213,6 +250,7 @@ fn of_pictures(n_frames: u64, overwrite: bool) -> ExportContext {
     ExportContext {
         name: "folder".to_owned(),
         frames_are_files: true,
+        is_renumbered: false,
         n_frames: Some(n_frames),
         overwrite,
     }

@@ -1,5 +1,6 @@
 //! `--write-json`: one JSON object per line and frame, with all data. `file` is the name of the
-//! image if each frame is an image file.
+//! image if each frame is an image file; `source_frame` is the source's number of a frame that a
+//! recording has numbered anew.
 
 use std::path::Path;
 
@@ -24,6 +25,8 @@ struct JsonLines(Output);
 #[derive(Serialize)]
 struct Line<'a> {
     frame: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_frame: Option<u64>,
     time_secs: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
@@ -67,6 +70,7 @@ impl Exporter for JsonLines {
     fn push(&mut self, output: &PoseOutput) -> Result<()> {
         let line = Line {
             frame: output.frame.id,
+            source_frame: output.frame.source_id,
             time_secs: seconds(output.frame.time_secs),
             file: output.frame.file.as_deref(),
             width: output.frame.size().width,

@@ -202,7 +202,8 @@ fn fine_tune(spec: &ModelSpec, base: TrainConfig) -> Result<TrainConfig> {
         Some(published) => (published.build)(spec, base)?,
         None => base,
     };
-    if spec.bundled.is_some() {
+    // Bundled bottom-up weights were trained with the published loss and targets.
+    if spec.bundled.is_some() && spec.approach == Approach::TopDown {
         config.loss = LossConfig::default();
         config.target = TargetSpec {
             codec: spec.card()?.heatmap.decode,

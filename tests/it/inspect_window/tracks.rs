@@ -249,7 +249,7 @@ fn the_panel_is_there_for_recordings_only() {
     assert!(window.harness.state().ui_state().status.is_none());
     let (mut window, _folder) = Window::recording();
     window.click("#1, frames 0 to 5");
-    window.choose("Frames", "from one frame to another");
+    window.choose("Frames", "a range of frames");
     assert!(window.has("First frame") && window.has("Last frame"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
     for size in SMALLEST {

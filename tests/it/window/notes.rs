@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{self, Key, ViewportCommand};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use poselens_engine::estimator::People;
 use poselens_tests::WAIT_LIMIT;
 
 use super::Window;
@@ -40,9 +41,10 @@ fn a_network_that_follows_one_person_says_so() {
     let mut gui = gui(Some("clip.mp4"), &[], folder.path());
     gui.model = Some("sfm".to_owned());
     gui.models[0].name = "sfm".to_owned();
+    gui.people = Some(People::One);
     let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));
     let mut window = Window::of(builder, gui, folder);
-    let text = "sfm follows one person at a time";
+    let text = "sfm follows one person: People in Live allows several";
     window.until_seen(|window| window.has(text));
     window.press(Key::I);
     window.until_seen(|window| window.has(text));

@@ -61,8 +61,8 @@ fn the_palette_finds_what_users_mean() {
         ("fps", "Faster"),
         ("csv", "Export CSV with recordings: turn on"),
         ("export", "Export OpenPose with recordings: turn on"),
-        ("people", "Network that finds several people: none"),
-        ("multi", "Network that finds several people: none"),
+        ("people", "People: several"),
+        ("multi", "People: several"),
         ("annotate", "Start or stop recording"),
         ("mirror", "Mirror the image on or off"),
         ("help", "Keys"),
@@ -81,10 +81,7 @@ fn the_palette_finds_what_users_mean() {
         ("quit", "Quit"),
         ("exit", "Quit"),
         ("folder", "Open the folder of recordings"),
-        (
-            "person",
-            "Network that finds several people: none yet, train or import",
-        ),
+        ("person", "Follow the person nearest"),
     ] {
         let first = first_found(&mut window, word);
         assert!(first.starts_with(wanted), "{word}: {first}");
@@ -113,7 +110,7 @@ fn the_palette_knows_the_view() {
     window.press(Key::I);
     for (word, wanted) in [
         ("export", "Export PNG"),
-        ("multi", "Network that finds several people: none"),
+        ("multi", "People: several"),
         ("zoom", "Zoom in"),
         ("csv", "Export CSV"),
     ] {

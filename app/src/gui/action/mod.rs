@@ -4,6 +4,7 @@
 pub(super) mod finetune;
 pub(super) mod inspect;
 pub(super) mod label;
+pub(super) mod people;
 pub(super) mod train;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use poselens_shaders::view::Zoom;
 
 use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::label::LabelAction;
+use crate::gui::action::people::PeopleAction;
 use crate::gui::action::train::TrainAction;
 use crate::gui::context::SourceChoice;
 
@@ -34,6 +36,8 @@ pub enum Action {
     Source(SourceAction),
     /// Action of the model panel.
     Model(ModelAction),
+    /// Action on the people in the live view.
+    People(PeopleAction),
     /// Action of the overlay panel.
     Overlay(OverlayAction),
     /// Action of the stage.
@@ -65,7 +69,11 @@ impl Action {
             Self::Window(action) => matches!(action, WindowAction::Larger(_)),
             Self::Inspect(action) => action.is_step(),
             Self::Label(action) => action.is_step(),
-            Self::Source(_) | Self::Model(_) | Self::Record(_) | Self::Train(_) => false,
+            Self::Source(_)
+            | Self::Model(_)
+            | Self::People(_)
+            | Self::Record(_)
+            | Self::Train(_) => false,
         }
     }
 }

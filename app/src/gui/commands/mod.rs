@@ -7,22 +7,24 @@ mod switches;
 mod synonyms;
 
 use eframe::egui::KeyboardShortcut;
+use poselens_engine::estimator::People;
 use poselens_engine::output::Approach;
+use poselens_engine::track::Follow;
 
+use crate::gui::action::people::PeopleAction;
 use crate::gui::action::{
-    Action, ModelAction, OverlayAction, RecordAction, RecordAsk, Sheet, SourceAction, ViewId,
-    WindowAction,
+    Action, ModelAction, OverlayAction, RecordAction, RecordAsk, SourceAction, ViewId,
 };
 use crate::gui::command::{Command, FixedCommand, Group, OVERLAY_KEYS, recent};
-use crate::gui::context::{GuiContext, ModelChoice, SourceChoice, extra_exporters, sample_clip};
+use crate::gui::context::{GuiContext, SourceChoice, extra_exporters, sample_clip};
 use crate::gui::titles::{folder_name, format_text};
 use crate::gui::trained;
+use crate::gui::ui_state::UiState;
 use crate::gui::view::PanelContext;
 use crate::gui::views::VIEWS;
 
 use fixed::fixed;
 use switches::SWITCHES;
-use synonyms::NO_SEVERAL;
 pub(super) use synonyms::fit_command;
 
 /// Title of the disabled command that says where recordings are deleted.
@@ -112,14 +114,7 @@ pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         let action = Action::Model(ModelAction::Choose(model.name.clone()));
         Command::new(Group::MODEL, title, action)
     }));
-    let mut approaches = cx.gui.models.iter().map(ModelChoice::approach);
-    if !approaches.any(|approach| approach == Some(Approach::BottomUp)) {
-        let action = Action::Window(WindowAction::OpenSheet(Sheet::Palette));
-        all.push(Command {
-            hindrance: Some("The weights of such a network have to be trained or imported first"),
-            ..Command::new(Group::MODEL, NO_SEVERAL, action)
-        });
-    }
+    all.extend(of_people(cx.ui_state));
     all.extend(cx.gui.devices.iter().enumerate().map(|(i, device)| {
         let title = format!("Compute on {}", device.name);
         Command::new(Group::MODEL, title, Action::Model(ModelAction::Device(i)))
@@ -131,6 +126,31 @@ pub(super) fn commands(cx: &PanelContext<'_>) -> Vec<Command> {
         Some(Command { action, ..command })
     };
     all.into_iter().filter_map(meant).collect()
+}
+
+/// Returns the commands about how many people are estimated and which of them are shown.
+fn of_people(ui_state: &UiState) -> Vec<Command> {
+    let command = |title: &str, action| Command::new(Group::MODEL, title, Action::People(action));
+    let mut all = vec![
+        command("People: several", PeopleAction::Estimate(People::SEVERAL)),
+        command("People: one", PeopleAction::Estimate(People::One)),
+    ];
+    for (title, follow) in [
+        ("Follow everyone", None),
+        ("Follow the largest person", Some(Follow::Largest)),
+        (
+            "Follow the person nearest to the centre",
+            Some(Follow::Nearest),
+        ),
+    ] {
+        all.push(command(title, PeopleAction::Follow(follow)));
+    }
+    let is_any_hidden = !ui_state.selection.hidden.is_empty();
+    all.push(Command {
+        hindrance: (!is_any_hidden).then_some("Nobody is hidden; a right click hides a person"),
+        ..command("Show hidden people", PeopleAction::ShowHidden)
+    });
+    all
 }
 
 /// Returns the commands about finished recordings and what new ones contain.

@@ -126,12 +126,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Title of the disabled command that stands for networks that find several people where there are
-/// none.
-pub(super) const NO_SEVERAL: &str =
-    "Network that finds several people: none yet, train or import its weights";
-
-/// Search words for networks that find several people.
+/// Search words for several people.
 const SEVERAL: [&str; 6] = ["people", "person", "multi", "several", "crowd", "everybody"];
 
 /// Scores how well a command matches `query`, higher is better; `None` if it does not. Every word
@@ -178,15 +173,14 @@ fn is_named(action: &Action) -> bool {
     )
 }
 
-/// Returns whether a command chooses a network that finds several people, or says that there is
-/// none.
+/// Returns whether a command chooses a network that finds several people, or concerns them.
 fn finds_several(command: &Command) -> bool {
     match &command.action {
         Action::Model(ModelAction::Choose(name))
         | Action::Inspect(InspectAction::Model(0, Some(name))) => {
             approach(name) == Some(Approach::BottomUp)
         }
-        _ => command.title == NO_SEVERAL,
+        action => matches!(action, Action::People(_)),
     }
 }
 

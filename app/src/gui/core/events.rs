@@ -7,6 +7,7 @@ use eframe::egui;
 use poselens_engine::Error;
 use poselens_engine::pipeline::Event;
 use poselens_engine::source::{ONE_OF_ITS_VIDEOS, SourceInfo, SourceStatus};
+use poselens_engine::track::Selection;
 
 use crate::figures;
 use crate::gui::action::{Action, ModelAction, RecordAction, Sheet, SourceAction, WindowAction};
@@ -145,7 +146,14 @@ impl Core {
         {
             wanted.clone_from(camera);
         }
-        ui_state.source = Some(info);
+        if ui_state.source.replace(info).is_some() {
+            // Track ids begin anew with another source.
+            self.select(Selection {
+                follow: self.gui.follow,
+                ..Selection::default()
+            });
+        }
+        let ui_state = &mut self.ui_state;
         ui_state.running_source = ui_state.wanted_source.clone();
         ui_state.source_status = SourceStatus::Ok;
         ui_state.is_opening = false;

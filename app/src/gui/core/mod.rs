@@ -7,6 +7,7 @@ mod busy;
 mod destination;
 mod events;
 mod model;
+mod people;
 mod playback;
 mod queue;
 mod record_files;
@@ -113,6 +114,8 @@ impl Core {
             && gui.project.is_none()
             && ui_state.status.is_none();
         ui_state.sheet = is_first_run.then_some(Sheet::Welcome);
+        ui_state.people = gui.people.unwrap_or(state.people);
+        ui_state.selection.follow = gui.follow;
         Ok(Self {
             pipeline: start_pipeline(&tasks.waker)?,
             // On the first run the user is informed before any camera starts.
@@ -149,6 +152,10 @@ impl Core {
             Action::Source(action) => self.run_source(action),
             Action::Model(action) => {
                 self.run_model(action);
+                Ok(())
+            }
+            Action::People(action) => {
+                self.run_people(action);
                 Ok(())
             }
             Action::Overlay(action) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use poselens_engine::estimator::People;
 use poselens_engine::pipeline::Look;
 
 use crate::gui::action::{Action, ModelAction, OverlayAction};
@@ -55,10 +56,15 @@ impl Core {
         self.run_action(Action::Model(ModelAction::Choose(name)));
     }
 
-    /// Returns a function that builds models on a device.
+    /// Returns a function that builds models on a device, for as many people as the live view shows.
     pub(in crate::gui) fn maker(&self, device: usize) -> MakeByName {
+        self.maker_for(self.ui_state.people, device)
+    }
+
+    /// Returns a function that builds models for `people` on a device.
+    pub(in crate::gui) fn maker_for(&self, people: People, device: usize) -> MakeByName {
         let make = Arc::clone(&self.gui.make_infer);
-        Arc::new(move |name| make(name, device))
+        Arc::new(move |name| make(name, device, people))
     }
 
     /// Loads the model on another device; the current one keeps running until then.
@@ -141,11 +147,18 @@ impl Core {
         look
     }
 
+    /// Returns [`Core::look`] of the live view, with the people that it shows.
+    fn live_look(&self) -> Look {
+        Look {
+            selection: self.ui_state.selection.clone(),
+            ..self.look(self.ui_state.model.as_deref())
+        }
+    }
+
     /// Sends the drawing settings to the pipeline if they have changed.
     pub(in crate::gui) fn send_look(&mut self) {
         if !self.is_look_sent {
-            self.pipeline
-                .set_look(self.look(self.ui_state.model.as_deref()));
+            self.pipeline.set_look(self.live_look());
             let playback = self
                 .state
                 .playback(self.ui_state.is_playing, self.ui_state.speed);

@@ -13,11 +13,12 @@ use crate::gui::state::train::TrainPlan;
 use anyhow::Context as _;
 use poselens_engine::disk::replace;
 use poselens_engine::document;
+use poselens_engine::estimator::People;
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle, RangeMode};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
-use poselens_engine::track::OneEuro;
+use poselens_engine::track::{OneEuro, Selection};
 use poselens_shaders::heat::Sampling;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,8 @@ pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 pub struct AppState {
     /// Last chosen model.
     pub model: Option<String>,
+    /// Whether one person or several are estimated.
+    pub people: People,
     /// Label of the last used camera.
     pub camera: Option<String>,
     /// Its [`super::SourceChoice::spec`], which distinguishes cameras of the same name.
@@ -91,6 +94,7 @@ impl Default for AppState {
         let style = OverlayStyle::default();
         Self {
             model: None,
+            people: People::SEVERAL,
             camera: None,
             camera_place: None,
             camera_formats: BTreeMap::new(),
@@ -209,6 +213,7 @@ impl AppState {
             },
             is_smoothed: self.is_smoothed,
             smoothing: self.smoothing,
+            selection: Selection::default(),
         }
     }
 

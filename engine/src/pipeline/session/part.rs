@@ -22,6 +22,8 @@ pub(super) struct Part {
     paths: Vec<PathBuf>,
     /// Missing parts of the sound.
     notes: Vec<String>,
+    /// Whether the frames come from the recorded source, not from the raw video.
+    is_of_source: bool,
     pub(super) record: PartRecord,
     /// Number of frames that were given an index.
     pub(super) n_taken: u64,
@@ -70,6 +72,7 @@ impl Part {
             name: folder
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            is_renumbered: plan.has_raw,
             ..ExportContext::default()
         };
         let mut outputs = Outputs::default();
@@ -98,6 +101,7 @@ impl Part {
             raw,
             annotated,
             notes,
+            is_of_source: plan.has_raw,
             paths,
             record: PartRecord::new(first.size()),
             n_taken: 0,
@@ -153,8 +157,10 @@ impl Part {
         place: RecordingPosition,
     ) {
         if let Some(output) = output {
+            let mut frame = stamped(&output.frame, place.id, place.secs);
+            frame.source_id = self.is_of_source.then_some(output.frame.id);
             let output = PoseOutput {
-                frame: stamped(&output.frame, place.id, place.secs),
+                frame,
                 model: output.model.clone(),
                 skeleton: output.skeleton,
                 poses: output.poses.clone(),

@@ -147,6 +147,8 @@ fn a_folder_holds_everything_that_was_seen_and_found() {
     };
     let placed: Vec<_> = lines.iter().map(placed).collect();
     assert_eq!(placed, [(0, 0.0), (3, 0.3), (6, 0.6)]);
+    let of_source: Vec<_> = lines.iter().map(|l| l["source_frame"].as_u64()).collect();
+    assert_eq!(of_source, [Some(3), Some(6), Some(9)]);
     let coco = std::fs::read(folder.join("coco.json")).unwrap();
     let coco: Value = serde_json::from_slice(&coco).unwrap();
     assert_eq!(coco.as_array().unwrap().len(), 3);
@@ -204,7 +206,12 @@ fn a_source_opened_anew_goes_on_in_the_same_folder() {
     let numbers: Vec<_> = first.iter().map(|l| l["frame"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
     assert_times(&video(&folder.join("raw-2.mp4")), &[0.0, 0.2]);
-    assert_eq!(lines(&folder.join("poses-2.jsonl")).len(), 2);
+    let second = lines(&folder.join("poses-2.jsonl"));
+    let numbers: Vec<_> = second
+        .iter()
+        .map(|l| (l["frame"].as_u64(), l["source_frame"].as_u64()))
+        .collect();
+    assert_eq!(numbers, [(Some(0), Some(90)), (Some(1), Some(92))]);
     let manifest = Manifest::read(&folder).unwrap();
     assert_eq!(manifest.parts.len(), 2);
     assert_eq!((manifest.parts[1].width, manifest.parts[1].frames), (16, 2));

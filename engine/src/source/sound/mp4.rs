@@ -118,7 +118,7 @@ impl Timed {
         let edit = Edit::of(trak, movie, timescale);
         let mut samples = Samples::new(moov, header.track_id, file_length);
         if has_samples {
-            samples.add_table(table).ok_or(DAMAGED)?;
+            samples.add_table(table, media.duration).ok_or(DAMAGED)?;
         }
         Ok(Self {
             timescale,

@@ -92,7 +92,7 @@ impl Gap {
             format!("damaged at {:.2} s, {frames}: {reason}", self.first_secs)
         } else {
             let (n, secs) = (self.n_before, self.before_secs);
-            let what = if self.is_end || reason == super::stream::CUT_OFF {
+            let what = if self.is_end || reason.starts_with(super::stream::CUT_OFF) {
                 "ends"
             } else {
                 "damaged"

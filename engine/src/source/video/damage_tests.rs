@@ -194,6 +194,74 @@ fn a_broken_fragment_is_passed() {
     }
 }
 
+/// Returns the position of the body of a leaf box.
+fn body_of(file: &[u8], kind: &[u8; 4]) -> usize {
+    file.windows(4).position(|w| w == kind).unwrap() + 4
+}
+
+/// Fails when tables of an MP4 file that disagree cost frames or go unnoticed, frames that tables
+/// list and the file lacks are not counted, or bytes after a complete file are taken for damage.
+#[test]
+fn the_tables_of_a_plain_file_declare_its_frames() {
+    let whole = bytes("groups.mp4");
+    let all = all_frames(&mut open_native(whole.clone()));
+    let mut tail = whole.clone();
+    tail.extend([0; 500]);
+    let (frames, warning) = read_both_ways(tail, "zeros behind");
+    assert_eq!((frames.len(), warning), (N_FRAMES, None));
+
+    let times = body_of(&whole, b"stts") + 8;
+    for count in [[0xA5; 4], 7_u32.to_be_bytes()] {
+        let mut file = whole.clone();
+        file[times..times + 4].copy_from_slice(&count);
+        let mut video = open_native(file);
+        let frames = all_frames(&mut video);
+        assert!(video.is_damaged());
+        assert!(
+            video
+                .warning()
+                .unwrap()
+                .contains("20 frames but the times of")
+        );
+        assert_eq!(frames.len(), N_FRAMES);
+        for (a, b) in frames.iter().zip(&all) {
+            assert!((a.time_secs - b.time_secs).abs() < 0.01, "frame {}", a.id);
+        }
+    }
+
+    let mut file = whole.clone();
+    let offsets = body_of(&file, b"stco") + 8;
+    file[offsets..].iter_mut().take(4).for_each(|b| *b = 0xA5);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("offsets.mp4");
+    std::fs::write(&path, file).unwrap();
+    let error = open(&path).err().unwrap().to_string();
+    assert!(error.contains("outside of the file"), "{error}");
+}
+
+/// Fails when frames that a container declares and a cut file lacks are not counted as damage, or a
+/// recording that was cut before its length was known is taken for damaged.
+#[test]
+fn a_cut_is_damage_where_the_container_declares_more_frames() {
+    let whole = bytes("groups.mkv");
+    let cut = packet_places(&whole, "groups.mkv")[12].start;
+    let duration = whole.windows(3).position(|w| w == b"\x44\x89\x88").unwrap();
+    for is_declared in [true, false] {
+        let mut file = whole[..cut].to_vec();
+        if !is_declared {
+            // A void element, as in a file that is being recorded.
+            file[duration..duration + 3].copy_from_slice(b"\xEC\x40\x08");
+        }
+        let mut video = open_native(file);
+        let frames = all_frames(&mut video);
+        let warning = video.warning().unwrap();
+        assert!(warning.contains("ends after"), "{warning}");
+        assert_eq!(video.is_damaged(), is_declared, "{warning}");
+        assert_eq!(warning.contains("missing"), is_declared, "{warning}");
+        assert!(!frames.is_empty() && frames.len() <= 12);
+    }
+}
+
 /// Returns the frames as (number, tenths of a second) from a stand-in for ffmpeg that reports
 /// frames of 10 per second at these ticks, with an error before the one at `broken`: sequentially
 /// and by random access.
@@ -258,6 +326,54 @@ fn frames_after_damage_in_ffmpeg_keep_their_numbers() {
         let [read, sought] = through_ffmpeg(ticks, broken);
         assert_eq!(read, wanted, "{ticks:?}");
         assert_eq!(sought, wanted, "{ticks:?}");
+    }
+}
+
+/// Fails when frames lost at the start of a file, or to a damage that ffmpeg only warns of, shift the
+/// numbers or times of the frames that are left, or are not counted.
+#[cfg(unix)]
+#[test]
+fn frames_lost_at_the_start_or_to_a_warning_are_counted() {
+    let info = "[Parsed_showinfo_0 @ 0x1] [info]";
+    let error = "[h264 @ 0x1] [error] a packet is broken";
+    let corrupt = "[mpegts @ 0x1] [warning] Packet corrupt (stream = 0, dts = 8).";
+    // Format, start, time stamps in tenths of a second, message, numbers of the frames.
+    for (format, start, ticks, message, numbers) in [
+        ("avi", "0.0", &[5, 6][..], error, &[5, 6][..]),
+        ("matroska,webm", "0.5", &[0, 1], error, &[5, 6]),
+        ("mov,mp4,m4a", "0.2", &[0, 1], error, &[0, 1]),
+        ("mpegts", "1.4", &[0, 1], error, &[0, 1]),
+        ("mpegts", "1.4", &[0, 1, 4, 5], corrupt, &[0, 1, 4, 5]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let head = format!(
+            "#!/bin/sh\necho '{message}' >&2\necho \"[info] Input #0, {format}, from 'a':\" >&2\n\
+             echo '[info]   Duration: 00:00:02.00, start: {start}, bitrate: 1 kb/s' >&2\n\
+             echo '{info} config in time_base: 1/10, frame_rate: 10/1' >&2\n"
+        );
+        let frames = ticks
+            .iter()
+            .map(|tick| format!("echo '{info} n:0 pts:{tick} s:1x1 i:P' >&2\nprintf abcd\n"));
+        let script: String = std::iter::once(head).chain(frames).collect();
+        let program = super::tests::scripted_ffmpeg(folder.path(), &script);
+        let path = Path::new("a");
+        let mut video = FfmpegVideo::open(&Ffmpeg::at(&program), path, "test").unwrap();
+        let frames = all_frames(&mut video);
+        let ids: Vec<_> = frames.iter().map(|frame| frame.id).collect();
+        assert_eq!(ids, numbers, "{format}");
+        for frame in &frames {
+            let shift = frame.time_secs - frame.id as f64 / 10.0;
+            assert!(
+                shift.abs() < 1e-6,
+                "{format}: frame {} by {shift}",
+                frame.id
+            );
+        }
+        let warning = video.warning().unwrap();
+        let n_lost = ids[ids.len() - 1] + 1 - ids.len() as u64;
+        assert!(video.is_damaged(), "{format}");
+        assert_eq!(warning.contains("lost"), n_lost > 0, "{warning}");
+        assert!(!warning.contains("about 0 frames"), "{warning}");
     }
 }
 

@@ -5,7 +5,8 @@ use super::colour::ColourHint;
 use super::ebml::{Elements, child, number};
 use super::mkv_blocks::{Blocks, Head, VIDEO, id};
 use super::orientation::Orientation;
-use super::stream::{Description, Input, Packet, Packets, Place, Stream, codec_name};
+use super::stream::{CUT_OFF, Description, Input, Packet, Packets, Place, Stream, codec_name};
+use crate::words::are;
 
 /// Reads up to the first cluster. The error explains why the file cannot be read.
 pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
@@ -21,7 +22,12 @@ pub(super) fn open(input: Box<dyn Input>) -> Result<Stream, String> {
         step_ticks: track.frame_nanos.map(step_ticks),
         rate: track.frame_nanos.map(|nanos| 1e9 / nanos as f64),
         n_frames: None,
-        packets: Box::new(MkvPackets(blocks)),
+        packets: Box::new(MkvPackets {
+            blocks,
+            end_ticks: head.duration_ticks,
+            step_ticks: track.frame_nanos.map(step_ticks),
+            last_pts: 0,
+        }),
     })
 }
 
@@ -88,13 +94,37 @@ fn pixel_aspect(video: &[u8]) -> Option<PixelAspect> {
 }
 
 /// The packets of a track.
-struct MkvPackets(Blocks);
+struct MkvPackets {
+    blocks: Blocks,
+    /// Declared end of the file, and ticks from one frame to the next.
+    end_ticks: Option<f64>,
+    step_ticks: Option<f64>,
+    /// Time of the latest frame read.
+    last_pts: i64,
+}
+
+impl MkvPackets {
+    /// Counts the frames that a file lacks by its declared duration if `reason` is a cut.
+    fn with_missing(&self, reason: String) -> String {
+        let (Some(end), Some(step)) = (self.end_ticks, self.step_ticks) else {
+            return reason;
+        };
+        let n = ((end - self.last_pts as f64) / step).round() - 1.0;
+        if reason == CUT_OFF && n >= 1.0 {
+            let missing = are(n as u64, "frame");
+            return format!("{reason}: about {missing} missing by its declared duration");
+        }
+        reason
+    }
+}
 
 impl Packets for MkvPackets {
     fn next_head(&mut self, max: u64, data: &mut Vec<u8>) -> Result<Option<Packet>, String> {
-        let Some(block) = self.0.next_block(max, data)? else {
+        let block = self.blocks.next_block(max, data);
+        let Some(block) = block.map_err(|reason| self.with_missing(reason))? else {
             return Ok(None);
         };
+        self.last_pts = self.last_pts.max(block.time);
         if block.lacing() != 0 {
             return Err("H.264 video with laced blocks".into());
         }
@@ -106,7 +136,7 @@ impl Packets for MkvPackets {
     }
 
     fn place(&self) -> Place {
-        let (position, base_time) = self.0.place();
+        let (position, base_time) = self.blocks.place();
         Place {
             position,
             base_time,
@@ -114,6 +144,6 @@ impl Packets for MkvPackets {
     }
 
     fn go_to(&mut self, place: Place) -> Result<(), String> {
-        self.0.go_to((place.position, place.base_time))
+        self.blocks.go_to((place.position, place.base_time))
     }
 }

@@ -62,7 +62,9 @@ impl Track {
             .ok_or("video rotated by an angle that is not a multiple of 90 degrees")?;
         let edit = Edit::of(trak, &movie, media.timescale);
         let mut samples = Samples::new(moov, header.track_id, file_length);
-        samples.add_table(table).ok_or_else(damaged)?;
+        samples
+            .add_table(table, media.duration)
+            .ok_or_else(damaged)?;
         Ok(Self {
             descriptions,
             orientation,
@@ -73,7 +75,11 @@ impl Track {
     }
 
     fn into_stream(self, input: BufReader<Box<dyn Input>>, damage: Option<String>) -> Stream {
-        let damage = damage.or(self.samples.damage());
+        // The tables of a plain file list every frame: what follows them does not matter.
+        let damage = damage
+            .filter(|_| self.samples.is_fragmented())
+            .or_else(|| self.samples.table_damage())
+            .or_else(|| self.samples.damage());
         let window = self.window.0..self.window.1;
         // Tables list every sample, fragments only their own.
         let has_gaps = !self.samples.gaps.is_empty();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::aspect::PixelAspect;
-use super::ffmpeg_notes::{Note, parse};
+use super::ffmpeg_notes::{Note, Origin, parse};
 use super::ffmpeg_program::{Dialect, Ffmpeg, Job, Process};
 use super::pace::Pace;
 use super::{is_believable, name_of};
@@ -43,6 +43,7 @@ pub(super) struct Listing {
 pub(in crate::source) struct FfmpegVideo {
     process: Process,
     dialect: Dialect,
+    job: Job,
     pixels: ChildStdout,
     notes: Receiver<Note>,
     _listener: Worker,
@@ -51,6 +52,9 @@ pub(in crate::source) struct FfmpegVideo {
     /// The first frame, decoded on opening.
     first: Option<Frame>,
     tick_secs: f64,
+    origin: Origin,
+    /// Time of the file's first packet in seconds.
+    start_secs: f64,
     first_pts: Option<i64>,
     /// Stored size of the first frame.
     first_size: Option<Size>,
@@ -132,7 +136,11 @@ impl FfmpegVideo {
             match self.notes.recv_timeout(POLL) {
                 Ok(Note::Clock { tick_secs, rate }) => self.set_clock(tick_secs, rate),
                 Ok(Note::Complaint(text)) => self.complain(text),
-                Ok(Note::Duration(secs)) => whole_secs = Some(secs),
+                Ok(Note::Input(origin)) => self.origin = origin,
+                Ok(Note::Extent { secs, start_secs }) => {
+                    whole_secs = secs;
+                    self.start_secs = start_secs.unwrap_or(0.0);
+                }
                 Ok(Note::Frame { pts: stamp, .. }) => {
                     for lost in self.missing_before(stamp) {
                         missing.push(pts.len());
@@ -175,15 +183,42 @@ impl FfmpegVideo {
         // The error precedes the frames after the damage: it is reported when a packet is decoded,
         // frames when they leave the filter.
         let missing = match self.complaint {
-            Some(_) => self.pace.missing([pts]),
+            Some(_) => {
+                if let Some(start) = self.first_due() {
+                    self.pace.begin(start);
+                }
+                self.pace.missing([pts])
+            }
             None => Vec::new(),
         };
+        if self.n_missing == 0 && !missing.is_empty() {
+            // ffmpeg may report damage long before the frames around it.
+            self.complaint_at = (self.next_id, self.last_secs);
+        }
         self.n_missing += missing.len() as u64;
         missing
             .iter()
             .chain([&pts])
             .for_each(|pts| self.pace.pass(*pts));
         missing
+    }
+
+    /// Returns the time stamp at which an undamaged file has its first frame, if it is known and
+    /// reading starts there.
+    fn first_due(&self) -> Option<i64> {
+        // Without -copyts, ffmpeg counts from the first packet.
+        let zero_secs = match self.job {
+            Job::Read => self.start_secs,
+            Job::ReadFrom(secs) if secs > 0.0 => return None,
+            Job::ReadFrom(_) | Job::Index => 0.0,
+        };
+        let secs = match self.origin {
+            Origin::Zero => 0.0,
+            Origin::Start => self.start_secs,
+            Origin::Unknown => return None,
+        };
+        let ticks = (secs - zero_secs) / self.tick_secs;
+        ticks.is_finite().then(|| ticks.round() as i64)
     }
 
     /// Returns the time stamp of the first frame in seconds.
@@ -233,6 +268,7 @@ impl FfmpegVideo {
         Ok(Self {
             process,
             dialect,
+            job,
             pixels,
             notes,
             _listener: listener,
@@ -246,6 +282,8 @@ impl FfmpegVideo {
             pool: FramePool::new(),
             first: None,
             tick_secs: 0.0,
+            origin: Origin::Unknown,
+            start_secs: 0.0,
             first_pts: None,
             first_size: None,
             last_pts: None,
@@ -267,7 +305,10 @@ impl FfmpegVideo {
             match self.notes.recv() {
                 Ok(Note::Clock { tick_secs, rate }) => self.set_clock(tick_secs, rate),
                 Ok(Note::Complaint(text)) => self.complain(text),
-                Ok(Note::Duration(_)) => {}
+                Ok(Note::Input(origin)) => self.origin = origin,
+                Ok(Note::Extent { start_secs, .. }) => {
+                    self.start_secs = start_secs.unwrap_or(0.0);
+                }
                 Ok(Note::Frame { pts, size, aspect }) => {
                     return self.read_pixels(pts, size, aspect);
                 }
@@ -308,7 +349,11 @@ impl FfmpegVideo {
             return None;
         }
         self.last_pts = pts;
-        self.next_id += self.missing_before(pts).len() as u64;
+        let missing = self.missing_before(pts);
+        self.next_id += missing.len() as u64;
+        if let Some(lost) = missing.first() {
+            self.first_pts.get_or_insert(*lost);
+        }
         let since_first = match pts {
             Some(pts) => {
                 let first = *self.first_pts.get_or_insert(pts);
@@ -353,11 +398,15 @@ impl FrameSource for FfmpegVideo {
                 0 => String::new(),
                 n => format!(", {} lost", are(n, "frame")),
             };
+            let place = match (n, self.n_missing) {
+                // An error on opening the file does not say where the damage is.
+                (0, 0) => String::new(),
+                (0, _) => " at its start".to_owned(),
+                _ => format!(" after about {}, at {secs:.2} s", counted(n, "frame")),
+            };
             self.warning = Some(format!(
-                "{}: damaged after about {}, at {secs:.2} s (ffmpeg says: {complaint}){lost}; \
-                 {} read, to {:.2} s",
+                "{}: damaged{place} (ffmpeg says: {complaint}){lost}; {} read, to {:.2} s",
                 self.info.name,
-                counted(n, "frame"),
                 were(self.next_id - self.n_missing, "frame"),
                 self.last_secs
             ));

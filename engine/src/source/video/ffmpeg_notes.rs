@@ -15,11 +15,34 @@ pub(super) enum Note {
         size: Size,
         aspect: PixelAspect,
     },
-    /// Duration of the file in seconds, as declared.
-    Duration(f64),
+    /// Time of the first frame of an undamaged file of this format.
+    Input(Origin),
+    /// Duration of the file as declared, and time of its first packet, in seconds.
+    Extent {
+        secs: Option<f64>,
+        start_secs: Option<f64>,
+    },
     /// An error, whether ffmpeg continues or not.
     Complaint(String),
 }
+
+/// Time of the first frame of an undamaged file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Zero: the format counts from there.
+    Zero,
+    /// The start that ffmpeg reports: it comes from an index of all packets.
+    Start,
+    /// Not known: the file may be a part of a broadcast.
+    Unknown,
+}
+
+/// Warnings that mean damage of the file, unlike others.
+const DAMAGE_WARNINGS: &[&str] = &[
+    "Packet corrupt",
+    "corrupt decoded frame",
+    "Continuity check failed",
+];
 
 /// Parses a line. `prefix` is the file's name in front of some errors.
 pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
@@ -45,7 +68,23 @@ pub(super) fn parse(line: &str, prefix: &str) -> Option<Note> {
         return Some(Note::Frame { pts, size, aspect });
     }
     if let Some((_, rest)) = line.split_once("[info]   Duration: ") {
-        return duration(rest.split(',').next()?).map(Note::Duration);
+        let (secs, start) = rest.split_once(", start: ").unwrap_or((rest, ""));
+        let start = start.split(',').next().unwrap_or_default();
+        return Some(Note::Extent {
+            secs: duration(secs.split(',').next()?),
+            start_secs: start.trim().parse().ok(),
+        });
+    }
+    if let Some((_, format)) = line.split_once("[info] Input #0, ") {
+        return Some(Note::Input(match format.split([',', ' ']).next()? {
+            "matroska" | "avi" => Origin::Zero,
+            "mov" => Origin::Start,
+            _ => Origin::Unknown,
+        }));
+    }
+    if let Some((_, text)) = line.split_once("[warning] ") {
+        let is_damage = DAMAGE_WARNINGS.iter().any(|what| text.starts_with(what));
+        return is_damage.then(|| Note::Complaint(text.to_owned()));
     }
     let text = ["[error] ", "[fatal] ", "[panic] "]
         .iter()
@@ -134,8 +173,28 @@ mod tests {
         );
         assert_eq!(note("[info]   Stream #0:0: Video: mjpeg"), None);
         let lasts = |text: &str| note(&format!("[info]   Duration: {text}, start: 0.0"));
-        assert_eq!(lasts("01:02:03.50"), Some(Note::Duration(3723.5)));
-        assert_eq!(lasts("N/A"), None);
+        let extent = |secs| {
+            Some(Note::Extent {
+                secs,
+                start_secs: Some(0.0),
+            })
+        };
+        assert_eq!(lasts("01:02:03.50"), extent(Some(3723.5)));
+        assert_eq!(lasts("N/A"), extent(None));
+        assert_eq!(
+            note("[info] Input #0, matroska,webm, from 'a.webm':"),
+            Some(Note::Input(Origin::Zero))
+        );
+        assert_eq!(
+            note("[mpegts @ 0x5581] [warning] Packet corrupt (stream = 0, dts = 183000)."),
+            Some(Note::Complaint(
+                "Packet corrupt (stream = 0, dts = 183000).".into()
+            ))
+        );
+        assert_eq!(
+            note("[mpegts @ 0x5581] [warning] start time is not set"),
+            None
+        );
         assert_eq!(note("[info] title: n: 0 pts_time:1 s:9x9"), None);
     }
 }

@@ -121,12 +121,14 @@ impl FfmpegRandom {
         }
         let mut video = open(Job::Read)?;
         let frame = video.next_frame()?.ok_or_else(|| self.too_short())?;
+        // Damage may cost the first frames.
+        let i = frame.id as usize;
         let run = Run {
             video,
             is_whole: true,
-            next: 1,
+            next: i + 1,
         };
-        Ok((run, 0, frame))
+        Ok((run, i, frame))
     }
 
     /// Returns the index of the frame that a process has returned last; `None` if times are not

@@ -89,7 +89,7 @@ impl Index {
                         pace.begin(packets.place().base_time);
                     }
                     // As in sequential reading.
-                    has_gap |= reason != CUT_OFF;
+                    has_gap |= !reason.starts_with(CUT_OFF);
                     is_after_gap = true;
                     this.damage.push((this.pts.len(), reason));
                 }

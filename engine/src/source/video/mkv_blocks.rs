@@ -6,7 +6,7 @@
 //! file up to the cut. (The crate `matroska-demuxer` refuses a file whose index is cut off, and
 //! loops forever on an index that points at itself.)
 
-use super::ebml::{DAMAGED, Elements, children, number, read_id, read_size, unsigned};
+use super::ebml::{DAMAGED, Elements, child, children, number, read_id, read_size, unsigned};
 use super::stream::MAX_PACKET_BYTES;
 
 /// Element ids, with their length marker, as the RFC prints them.
@@ -15,6 +15,7 @@ pub(in crate::source) mod id {
     pub(in crate::source) const SEGMENT: u32 = 0x1853_8067;
     pub(in crate::source) const INFO: u32 = 0x1549_A966;
     pub(in crate::source) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+    pub(in crate::source) const DURATION: u32 = 0x4489;
     pub(in crate::source) const TRACKS: u32 = 0x1654_AE6B;
     pub(in crate::source) const TRACK_ENTRY: u32 = 0xAE;
     pub(in crate::source) const TRACK_NUMBER: u32 = 0xD7;
@@ -81,6 +82,8 @@ const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
 pub(in crate::source) struct Head {
     /// Nanoseconds per tick.
     pub(in crate::source) tick_nanos: u64,
+    /// Declared duration in ticks: absent until a recording is finished.
+    pub(in crate::source) duration_ticks: Option<f64>,
     /// The body of `Tracks`.
     pub(in crate::source) tracks: Vec<u8>,
 }
@@ -89,6 +92,7 @@ impl Head {
     /// Reads up to the first cluster.
     pub(in crate::source) fn read(elements: &mut Elements) -> Result<Self, String> {
         let mut tick_nanos = 1_000_000;
+        let mut duration_ticks = None;
         let mut tracks = None;
         let mut body = Vec::new();
         loop {
@@ -98,6 +102,7 @@ impl Head {
                 id::INFO => {
                     elements.read(&element, MAX_DESCRIPTION_BYTES, &mut body)?;
                     tick_nanos = number(&body, id::TIMESTAMP_SCALE).unwrap_or(tick_nanos);
+                    duration_ticks = child(&body, id::DURATION).and_then(float);
                 }
                 id::TRACKS => {
                     elements.read(&element, MAX_DESCRIPTION_BYTES, &mut body)?;
@@ -111,7 +116,11 @@ impl Head {
             }
         }
         let tracks = tracks.ok_or("a Matroska file that describes its tracks after the frames")?;
-        Ok(Self { tick_nanos, tracks })
+        Ok(Self {
+            tick_nanos,
+            duration_ticks,
+            tracks,
+        })
     }
 
     /// Returns the descriptions of the tracks of a kind.
@@ -129,6 +138,15 @@ impl Head {
             .filter_map(|(_, entry)| number(entry, id::TRACK_NUMBER))
             .collect()
     }
+}
+
+/// Parses a floating-point number of 4 or 8 bytes; `None` if it is not positive.
+fn float(bytes: &[u8]) -> Option<f64> {
+    let value = match *bytes {
+        [a, b, c, d] => f64::from(f32::from_be_bytes([a, b, c, d])),
+        _ => f64::from_be_bytes(bytes.try_into().ok()?),
+    };
+    (value.is_finite() && value > 0.0).then_some(value)
 }
 
 /// Kind of video tracks for [`Head::entries`].

@@ -126,8 +126,10 @@ pub(super) fn scrub_as(
         Err(reason) if options.stop.is_stopped() => {
             Err(Error::Cancelled(format!("{name}: {reason}")))
         }
-        Err(_) if is_empty(path) => Err(without_frames(name)),
         Err(reason) => {
+            if let Some(error) = without_frames(path, name) {
+                return Err(error);
+            }
             let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options)?;
             Ok(Box::new(video))
         }
@@ -140,8 +142,10 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
             tracing::info!(path = %path.display(), "H.264, decoded here");
             Ok(Box::new(video))
         }
-        Err(_) if is_empty(path) => Err(without_frames(name)),
         Err(reason) => {
+            if let Some(error) = without_frames(path, name) {
+                return Err(error);
+            }
             tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
             Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
         }
@@ -157,14 +161,19 @@ pub(crate) fn extent(path: &Path) -> Option<(u64, f64)> {
     Some((n_frames, stream.rate.map_or(0.0, secs)))
 }
 
-/// Returns whether a file is an MP4 video without frames.
-fn is_empty(path: &Path) -> bool {
-    extent(path).is_some_and(|(n_frames, _)| n_frames == 0)
-}
-
-fn without_frames(name: &str) -> Error {
-    let reason = "holds no frames: the program ended before the first ones were written";
-    Error::source(name, reason)
+/// Returns the error for an MP4 video without frames; `None` for other files.
+fn without_frames(path: &Path, name: &str) -> Option<Error> {
+    let mut stream = demux_mp4::open(Box::new(open_file(path).ok()?)).ok()?;
+    if stream.n_frames? > 0 {
+        return None;
+    }
+    let reason = match stream.packets.next_packet(&mut Vec::new()) {
+        Err(reason) if reason == stream::OUTSIDE => {
+            format!("holds no readable frames: {reason}; copy the file again")
+        }
+        _ => "holds no frames: the program ended before the first ones were written".to_owned(),
+    };
+    Some(Error::source(name, reason))
 }
 
 /// Decodes the image in a file that only ffmpeg reads; `what` is its format, for the message.

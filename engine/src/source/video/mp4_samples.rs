@@ -4,7 +4,8 @@
 use mp4_atom::{Co64, Ctts, Mfhd, Stco, Stsc, Stsz, StszSamples, Stts, Tfdt, Tfhd, Trex, Trun};
 
 use super::mp4_boxes::{all, find, find_leaf, leaf};
-use super::stream::{CUT_OFF, MAX_PACKET_BYTES};
+use super::stream::{CUT_OFF, MAX_PACKET_BYTES, OUTSIDE};
+use crate::words::are;
 
 /// Maximum number of samples: more than a day and a half at 30 frames per second is taken for
 /// damage, which bounds the memory that a table of a few bytes can request.
@@ -40,6 +41,10 @@ pub(in crate::source) struct Samples {
     bytes_left: u64,
     /// Whether a sample lies outside the file: later ones are ignored.
     is_cut: bool,
+    /// Number of samples in the tables of a plain file.
+    n_listed: u64,
+    /// Number of samples with a duration in these tables.
+    n_timed: u64,
 }
 
 impl Samples {
@@ -61,6 +66,8 @@ impl Samples {
             file_length,
             bytes_left: file_length,
             is_cut: false,
+            n_listed: 0,
+            n_timed: 0,
         }
     }
 
@@ -69,9 +76,32 @@ impl Samples {
         self.is_cut.then(|| CUT_OFF.to_owned())
     }
 
+    /// Describes damage of a plain file by its tables, which declare all of its frames.
+    pub(in crate::source) fn table_damage(&self) -> Option<String> {
+        let n_missing = self.n_listed.saturating_sub(self.list.len() as u64);
+        if self.is_cut && n_missing > 0 {
+            return Some(match self.list.len() {
+                0 => OUTSIDE.to_owned(),
+                _ => format!("{CUT_OFF}: {} missing", are(n_missing, "listed frame")),
+            });
+        }
+        let (n_listed, n_timed) = (self.n_listed, self.n_timed);
+        (n_listed != n_timed).then(|| {
+            format!(
+                "its index has {n_listed} frames but the times of {n_timed}; the others' times are \
+                 estimated"
+            )
+        })
+    }
+
+    /// Returns whether samples may be listed outside of the file's index.
+    pub(in crate::source) fn is_fragmented(&self) -> bool {
+        self.defaults.is_some() || self.sequence.is_some()
+    }
+
     /// Adds the samples of a plain file from the body of `stbl`. A fragmented file has empty
-    /// tables.
-    pub(in crate::source) fn add_table(&mut self, table: &[u8]) -> Option<()> {
+    /// tables. `span` is the declared duration of the track in ticks.
+    pub(in crate::source) fn add_table(&mut self, table: &[u8], span: u64) -> Option<()> {
         let durations: Stts = find_leaf(table, &[b"stts"])?;
         let chunks: Stsc = find_leaf(table, &[b"stsc"])?;
         let sizes: Stsz = find_leaf(table, &[b"stsz"])?;
@@ -80,10 +110,28 @@ impl Samples {
             None => find_leaf::<Co64>(table, &[b"co64"])?.entries,
         };
         let shifts = find_leaf::<Ctts>(table, &[b"ctts"]).unwrap_or_default();
-        let mut durations = durations
-            .entries
-            .iter()
-            .flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize));
+        self.n_listed = match &sizes.samples {
+            StszSamples::Identical { count, .. } => u64::from(*count),
+            StszSamples::Different { sizes } => sizes.len() as u64,
+        };
+        let counts = durations.entries.iter().map(|e| u64::from(e.sample_count));
+        self.n_timed = counts.sum();
+        // An entry for more samples than there are is damaged.
+        let mut n_left = self.n_listed;
+        let reliable = durations.entries.iter().take_while(|e| {
+            let left = n_left.checked_sub(u64::from(e.sample_count));
+            n_left = left.unwrap_or(0);
+            left.is_some()
+        });
+        let reliable: Vec<_> = reliable.collect();
+        let usual = match reliable.last() {
+            Some(entry) => entry.sample_delta,
+            None => u32::try_from(span / self.n_listed.max(1)).unwrap_or(0),
+        };
+        let mut durations = reliable
+            .into_iter()
+            .flat_map(|e| std::iter::repeat_n(e.sample_delta, e.sample_count as usize))
+            .chain(std::iter::repeat(usual));
         let mut shifts = shifts
             .entries
             .iter()
@@ -104,7 +152,7 @@ impl Samples {
             }
             let mut offset = offset;
             for size in sizes.by_ref().take(per_chunk as usize) {
-                let duration = durations.next().unwrap_or(0);
+                let duration = durations.next().unwrap_or(usual);
                 self.add(offset, size, duration, shifts.next().unwrap_or(0));
                 if self.is_cut {
                     return Some(());

@@ -177,7 +177,7 @@ impl NativeVideo {
                         self.assembler.pace.begin(start);
                     }
                     // Nothing follows a cut, and the last group may lack frames anywhere.
-                    let is_gap = reason != CUT_OFF;
+                    let is_gap = !reason.starts_with(CUT_OFF);
                     self.damage(reason).has_gap |= is_gap;
                 }
             }

@@ -106,6 +106,10 @@ pub(super) fn first_slice(mut bytes: &[u8], length_bytes: usize) -> Option<bool>
 /// Error message if the rest of a file is missing.
 pub(in crate::source) const CUT_OFF: &str = "the file is cut off";
 
+/// Error message if the index of a file lists only frames that lie outside of it.
+pub(in crate::source) const OUTSIDE: &str =
+    "its index lists frames outside of the file, which is damaged or cut off";
+
 /// Maximum packet length: a coded frame at level 5.2 is far smaller; larger ones are damage.
 pub(in crate::source) const MAX_PACKET_BYTES: u64 = 64 << 20;
 

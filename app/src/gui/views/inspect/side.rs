@@ -87,10 +87,9 @@ pub(super) fn models_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 cx.actions.push(Action::Inspect(action));
             }
         }
-        let notes =
-            cx.view.slots.iter().filter_map(|model_slot| {
-                approach_note(model_slot.wanted.as_deref()?, &cx.gui.models)
-            });
+        let people = cx.ui_state.people;
+        let slots = cx.view.slots.iter();
+        let notes = slots.filter_map(|slot| approach_note(slot.wanted.as_deref()?, people));
         let mut notes: Vec<_> = notes.collect();
         notes.dedup();
         for note in notes {

@@ -1,6 +1,7 @@
 //! Runs every [`LabelAction`].
 
 use poselens_engine::Result;
+use poselens_engine::estimator::People;
 use poselens_engine::model::MODELS;
 use poselens_engine::project::FrameKey;
 
@@ -176,7 +177,7 @@ impl Label {
         let in_use = in_use.filter(|name| trained::split(name).0 == own);
         let device = core.ui_state.device;
         Ok(Model {
-            make: core.maker(device),
+            make: core.maker_for(People::One, device),
             name: version.or(in_use).unwrap_or_else(|| own.clone()),
             device,
         })

@@ -7,6 +7,7 @@ mod hud;
 mod model;
 mod notes;
 mod overlay;
+mod people;
 mod recordings;
 mod source;
 mod stage;

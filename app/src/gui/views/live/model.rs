@@ -4,6 +4,7 @@ use eframe::egui::{Button, CollapsingHeader, Label, RichText, Spinner, Ui};
 use poselens_engine::track::OneEuro;
 
 use crate::gui::action::{Action, ModelAction};
+use crate::gui::views::live::people::people_ui;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 use crate::option_texts::THRESHOLD;
@@ -39,6 +40,7 @@ pub(super) fn model_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             let help = RichText::new(&model.help).small().color(theme::WEAK);
             ui.add(Label::new(help).truncate());
         }
+        people_ui(ui, cx);
         let (text, threshold) = (&THRESHOLD, cx.state.keypoint_threshold);
         if let Some(value) = widgets::fraction_ui(ui, text.label, text.help, threshold) {
             send(cx, ModelAction::Threshold(value));

@@ -7,10 +7,13 @@ use eframe::egui::{
     self, Align, Color32, Id, Label, Layout, Rect, RichText, TextStyle, Ui, UiBuilder,
 };
 
+use poselens_engine::output::PeopleCount;
+
 use crate::gui::context::approach_note;
 use crate::gui::prediction_note::prediction_note;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
+use crate::words::counted;
 
 /// Delay before a missing person is reported, because detections often drop out for a frame or two.
 const NOTE_DELAY: Duration = Duration::from_millis(400);
@@ -67,12 +70,24 @@ fn note(ui: &Ui, cx: &LiveContext<'_>) -> Option<String> {
         return (!waits).then_some(text);
     }
     since(ui, "said", "");
+    if output.people.left_out > 0 {
+        return Some(left_out(&output.people));
+    }
     let model = cx.ui_state.model.as_ref()?;
-    let text = approach_note(model, &cx.gui.models)?;
+    let text = approach_note(model, cx.ui_state.people)?;
     let since = since(ui, "once", &format!("{model} {}", presented.source.name));
     let left = ONCE.checked_sub(since)?;
     ui.ctx().request_repaint_after(left);
     Some(text)
+}
+
+/// Says how many people keep the poses with which they were found.
+fn left_out(people: &PeopleCount) -> String {
+    format!(
+        "{} of {} examined closely: the others keep coarse poses",
+        people.closely,
+        counted(people.closely + people.left_out, "person")
+    )
 }
 
 /// Returns how long `what` has been current in this slot without interruption.

@@ -1,7 +1,7 @@
 //! The panel of recorded people: who is in the frame, and corrections of tracks.
 
 use eframe::egui::{Button, Color32, DragValue, Label, ProgressBar, RichText, Ui};
-use poselens_engine::record::tracks::Track;
+use poselens_engine::record::tracks::{Track, TrackEdit};
 
 use crate::gui::action::Action;
 use crate::gui::action::inspect::{InspectAction, TrackRange, TracksAction};
@@ -123,17 +123,15 @@ fn range_ui(ui: &mut Ui, people: &RecordedPeople, actions: &mut Vec<TracksAction
         _ => (people.number().unwrap_or_default(), people.last_frame()),
     };
     let ranges = [
-        ("from this frame to the end", TrackRange::FromHere),
+        ("from here on", TrackRange::FromHere),
         ("whole recording", TrackRange::Whole),
-        (
-            "from one frame to another",
-            TrackRange::Between(first, last),
-        ),
+        ("a range of frames", TrackRange::Between(first, last)),
     ];
     let rows = ranges.map(|(text, range)| (text.to_owned(), range == people.range));
     let current = rows.iter().find(|(_, is_current)| *is_current);
     let current = current.map_or("", |(text, _)| text.as_str()).to_owned();
-    let help = "Frames in which the tracks are changed";
+    let help =
+        "Frames in which the tracks are changed: from the shown one to the end, all, or a range";
     if let Some(i) = widgets::choice_ui(ui, "Frames", help, &current, rows) {
         actions.push(TracksAction::Range(ranges[i].1));
     }
@@ -163,11 +161,6 @@ fn edits_ui(
     summary: &Summary,
     actions: &mut Vec<TracksAction>,
 ) {
-    let helps = [
-        "Exchanges the numbers of two people, where the recording has confused them",
-        "Gives the person chosen second the number of the one chosen first: both are one person",
-        "Leaves out a false detection",
-    ];
     let hindrance = if summary.obstacle.is_some() {
         Some("Edits are not accepted: the reason is below")
     } else if people.is_writing() {
@@ -177,26 +170,31 @@ fn edits_ui(
     } else {
         None
     };
-    let choices = [
-        "Choose two people",
-        "Choose two people",
-        "Choose one person",
-    ];
-    let choices = choices.map(|choice| hindrance.unwrap_or(choice));
-    ui.horizontal_wrapped(|ui| {
-        let edits = people
-            .edits()
-            .into_iter()
-            .zip(helps.into_iter().zip(choices));
-        for ((title, edit), (help, choice)) in edits {
+    let mut undo_or_redo = None;
+    let mut edit_ui =
+        |ui: &mut Ui, (title, edit): (String, Option<TrackEdit>), help: &str, choice| {
             let button = ui.add_enabled(edit.is_some(), Button::new(title));
-            let button = button.on_hover_text(help).on_disabled_hover_text(choice);
-            if let (true, Some(edit)) = (button.clicked(), edit) {
+            let why_not: &str = hindrance.unwrap_or(choice);
+            let button = button.on_hover_text(help);
+            if let (true, Some(edit)) = (button.on_disabled_hover_text(why_not).clicked(), edit) {
                 actions.push(TracksAction::Edit(edit));
             }
-        }
+        };
+    let [swap, join, remove] = people.edits();
+    ui.horizontal_wrapped(|ui| {
+        let help = "Exchanges the numbers of two people, where the recording has confused them";
+        edit_ui(ui, swap, help, "Choose two people");
+        let help = "Gives the person chosen second the number of the one chosen first: both are \
+                    one person";
+        edit_ui(ui, join, help, "Choose two people");
     });
     ui.horizontal(|ui| {
+        edit_ui(
+            ui,
+            remove,
+            "Leaves out a false detection",
+            "Choose one person",
+        );
         for (text, keys, edit, action) in [
             ("Undo", "Ctrl+Z", &summary.undo, TracksAction::Undo),
             ("Redo", "Ctrl+Y", &summary.redo, TracksAction::Redo),
@@ -204,10 +202,11 @@ fn edits_ui(
             let help = format!("{text}: {} ({keys})", edit.as_deref().unwrap_or_default());
             let button = ui.add_enabled(people.takes(&action), Button::new(text));
             if button.on_hover_text(help).clicked() {
-                actions.push(action);
+                undo_or_redo = Some(action);
             }
         }
     });
+    actions.extend(undo_or_redo);
 }
 
 /// Shows where the edits are, or why there can be none.
