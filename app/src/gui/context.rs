@@ -58,15 +58,32 @@ pub(in crate::gui) fn approach_note(model: &str, models: &[ModelChoice]) -> Opti
         return None;
     }
     let title = trained::title(model);
-    let mut others = models.iter();
-    let other = others.find(|m| m.approach() == Some(Approach::BottomUp));
-    Some(match other {
+    Some(match of_several(models) {
         Some(other) => {
-            let other = trained::title(&other.name);
             format!("{title} follows one person; {other} finds several people")
         }
         None => format!("{title} follows one person at a time"),
     })
+}
+
+/// Returns the title of the first model that finds several people.
+fn of_several(models: &[ModelChoice]) -> Option<String> {
+    let mut models = models.iter();
+    let model = models.find(|m| m.approach() == Some(Approach::BottomUp))?;
+    Some(trained::title(&model.name))
+}
+
+/// Returns why a model has no limb fields, and which one has; `None` if it has.
+pub(in crate::gui) fn no_fields(model: &str, models: &[ModelChoice]) -> Option<String> {
+    if approach(model) != Some(Approach::TopDown) {
+        return None;
+    }
+    let title = trained::title(model);
+    let advice = of_several(models).map(|other| format!("; {other} has"));
+    Some(format!(
+        "{title} follows one person and has no limb fields{}",
+        advice.unwrap_or_default()
+    ))
 }
 
 /// A compute device for networks.
@@ -201,5 +218,15 @@ mod tests {
                 .ends_with("at a time")
         );
         assert_eq!(approach_note(several, &models), None);
+        assert_eq!(
+            no_fields(one, &models).unwrap(),
+            format!("{one} follows one person and has no limb fields; {several} has")
+        );
+        assert!(
+            no_fields(one, &models[..1])
+                .unwrap()
+                .ends_with("limb fields")
+        );
+        assert_eq!(no_fields(several, &models), None);
     }
 }

@@ -28,6 +28,7 @@ use crate::gui::waker::Waker;
 const ALL: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: true,
+    fields: true,
     description: false,
 };
 
