@@ -7,6 +7,7 @@ pub mod gui;
 pub mod logs;
 mod option_texts;
 pub mod outputs;
+mod people;
 mod stats;
 mod words;
 

@@ -15,6 +15,7 @@ use poselens_engine::record::{
 use poselens_engine::sound::SoundEnd;
 use poselens_engine::source::{SourceSpec, Trim};
 
+use crate::people::PeopleFigures;
 use crate::stats::{StageTimes, Times};
 
 /// Frame rate written into a video whose source has no known rate; it only affects the duration of
@@ -68,6 +69,8 @@ pub struct Figures {
     pub frames: u64,
     /// Number of frames in which a person was found.
     pub frames_with_a_person: u64,
+    /// Numbers of people.
+    pub people: PeopleFigures,
     /// Number of frames dropped because the recorder's queue was full.
     pub record_drops: u64,
     /// Time of the last frame in the source, in seconds.
@@ -162,6 +165,7 @@ impl Tap for RunTap {
         figures.recent_latencies.push(latency);
         if let Some(output) = &presented.output {
             figures.frames_with_a_person += u64::from(!output.poses.is_empty());
+            figures.people.push(output);
             self.outputs.push(output);
         }
         if let (Some(video), Some(picture)) = (video, picture) {

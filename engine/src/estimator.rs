@@ -10,6 +10,9 @@ mod following;
 mod looking;
 mod network;
 mod people;
+mod several;
+
+use std::time::Duration;
 
 use crate::error::Result;
 use crate::frame::Frame;
@@ -22,6 +25,7 @@ pub use averaged::Averaging;
 pub use following::Estimator;
 pub use network::{Network, NetworkOptions, RegionResult, input_spec};
 pub use people::People;
+pub use several::Several;
 
 /// Requested outputs in addition to poses. Heatmaps and fields cost a copy,
 /// attention maps cost additional
@@ -65,6 +69,11 @@ pub trait Infer: Send {
     /// Selects the people to return from the next frame on; all are tracked. The default does
     /// nothing, for implementations without tracking.
     fn set_selection(&mut self, _selection: &Selection) {}
+
+    /// Sets the time available per frame of a live source, from the next frame on; what takes longer is
+    /// left out and counted ([`PoseOutput::people`]). `None`, which applies at first, processes frames
+    /// independently of the clock. The default does nothing.
+    fn set_budget(&mut self, _budget: Option<Duration>) {}
 
     /// Returns the poses in one frame independently of other frames, in any order: the same frame
     /// always gives the same result, and the tracking state of [`Infer::infer`] is not affected.

@@ -49,6 +49,13 @@ impl Frame {
         }
     }
 
+    /// Creates a black frame.
+    #[cfg(test)]
+    pub(crate) fn blank(time_secs: f64, size: Size) -> Self {
+        let rgba = vec![0; size.area() * BYTES_PER_PIXEL];
+        Self::new(0, time_secs, size, Pixels::unpooled(rgba))
+    }
+
     /// Sets the name of the image file that contains the frame.
     pub fn of_file(self, name: impl Into<Arc<str>>) -> Self {
         Self {

@@ -105,6 +105,19 @@ impl BBox {
         self.w * self.h
     }
 
+    /// Returns the area common to both boxes.
+    pub fn intersection(self, other: Self) -> f64 {
+        let common = |a: f64, la: f64, b: f64, lb: f64| ((a + la).min(b + lb) - a.max(b)).max(0.0);
+        common(self.x, self.w, other.x, other.w) * common(self.y, self.h, other.y, other.h)
+    }
+
+    /// Returns the common area divided by the area of both boxes together; 0 for boxes without area.
+    pub fn iou(self, other: Self) -> f64 {
+        let common = self.intersection(other);
+        let both = self.area() + other.area() - common;
+        if both > 0.0 { common / both } else { 0.0 }
+    }
+
     /// Returns whether `p` lies in the box or on its border.
     pub fn contains(self, p: Point) -> bool {
         let within = |v: f64, start: f64, length: f64| v >= start && v <= start + length;

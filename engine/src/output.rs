@@ -83,7 +83,7 @@ pub struct RegionOutput {
 /// Numbers of people in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct PeopleCount {
-    /// People seen in the frame, selected or not.
+    /// People seen in the frame or a moment before, selected or not.
     pub found: usize,
     /// Those of them whose region a top-down network processed after a bottom-up network had found
     /// them.

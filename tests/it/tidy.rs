@@ -62,6 +62,7 @@ const APP: Layers = Layers {
             "folders",
             "logs",
             "option_texts",
+            "people",
             "stats",
             "words",
         ],

@@ -1,16 +1,19 @@
 //! Options shared by several commands.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::PossibleValuesParser;
 use poselens_engine::Result;
 use poselens_engine::codec::CODECS;
-use poselens_engine::estimator::{Network, NetworkOptions};
+use poselens_engine::estimator::{Infer, Network, NetworkOptions, People};
 use poselens_engine::model::{MODELS, Weights, model};
+use poselens_engine::output::Approach;
 use poselens_engine::overlay::OVERLAYS;
 use poselens_engine::sample::Orientation;
+use poselens_engine::track::{Follow, Selection};
 
-use super::Common;
+use super::{Common, wrong_usage};
 
 /// Which network.
 #[derive(Debug, Clone, clap::Args)]
@@ -59,6 +62,38 @@ impl NetworkArgs {
             codec: codec.map(str::to_owned),
             threads: common.n_threads(),
         })
+    }
+}
+
+/// Which people.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct PeopleArgs {
+    /// One person, or all: found by ssa-sfm-2, up to N of them (default 8) examined closely by the
+    /// model; default: one, and all with a model for several people
+    #[arg(long, value_name = "one|several[:N]", value_parser = People::from_str)]
+    pub people: Option<People>,
+    /// Output only this person: a track id, or the nearest to the image's centre or the largest when
+    /// first seen
+    #[arg(long, value_name = "ID|nearest|largest", value_parser = Follow::from_str)]
+    pub follow: Option<Follow>,
+}
+
+impl PeopleArgs {
+    /// Returns an estimator of these people.
+    pub(super) fn estimator(&self, network: Network, smooth: bool) -> anyhow::Result<Box<dyn Infer>> {
+        let spec = network.spec();
+        if spec.approach == Approach::BottomUp && self.people == Some(People::One) {
+            return wrong_usage(format!(
+                "{} always finds all people; --follow largest outputs one of them",
+                spec.name
+            ));
+        }
+        let mut estimator = self.people.unwrap_or_default().estimator(network, smooth)?;
+        estimator.set_selection(&Selection {
+            follow: self.follow,
+            ..Selection::default()
+        });
+        Ok(estimator)
     }
 }
 

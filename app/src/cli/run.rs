@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use poselens_engine::concurrency::StopFlag;
-use poselens_engine::estimator::Estimator;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Look, OpenSource, Pacing, Pipeline};
 use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
@@ -20,11 +19,12 @@ use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::follow::{follow, wait_for_model};
-use super::args::{NetworkArgs, overlay_names};
+use super::args::{NetworkArgs, PeopleArgs, overlay_names};
 use super::progress::Progress;
 use super::{Common, wrong_usage};
 use crate::option_texts::THRESHOLD;
 use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
+use crate::people::PeopleSummary;
 use crate::stats::{Percentiles, round3};
 
 /// Options of `run`.
@@ -35,6 +35,8 @@ pub(super) struct RunArgs {
     pub input: OsString,
     #[command(flatten)]
     pub network: NetworkArgs,
+    #[command(flatten)]
+    pub people: PeopleArgs,
     /// Write an annotated video (H.264 in MP4) with the sound of a file; frames whose size differs
     /// from the first are letterboxed, frames above 3840x2160 scaled down
     #[arg(long, value_name = "out.mp4", value_parser = mp4_name())]
@@ -129,6 +131,7 @@ impl RunArgs {
         Self {
             input,
             network,
+            people: PeopleArgs::default(),
             record: Some(record),
             write_json: None,
             write_coco: None,
@@ -206,6 +209,7 @@ pub(super) struct Summary {
     device: String,
     frames: u64,
     frames_with_a_person: u64,
+    people: PeopleSummary,
     seconds: f64,
     fps: f64,
     drops: u64,
@@ -249,11 +253,15 @@ pub(super) fn run(common: &Common, args: &RunArgs) -> anyhow::Result<()> {
 
 fn report(summary: &Summary) {
     eprintln!(
-        "{} in {:.1} s ({:.1} frames/s), a person in {}{}",
+        "{} in {:.1} s ({:.1} frames/s), a person in {}{}{}",
         counted(summary.frames, "frame"),
         summary.seconds,
         summary.fps,
         summary.frames_with_a_person,
+        match summary.people.most {
+            0 | 1 => String::new(),
+            n => format!(", up to {n} people"),
+        },
         match summary.drops + summary.record_drops {
             0 => String::new(),
             n => format!(", {n} dropped"),
@@ -299,8 +307,8 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         is_smoothed: !args.no_smooth,
         ..Look::default()
     });
-    let estimator = Estimator::new(network, !args.no_smooth);
-    pipeline.switch_model(&args.network.model, Box::new(|| Ok(Box::new(estimator))))?;
+    let estimator = args.people.estimator(network, !args.no_smooth)?;
+    pipeline.switch_model(&args.network.model, Box::new(|| Ok(estimator)))?;
     wait_for_model(&pipeline)?;
     let tap_figures = Arc::clone(&figures);
     pipeline.start_recording(Box::new(move |first| {
@@ -332,13 +340,15 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     }
     warnings.texts.extend(figures.sound_notes);
     let is_complete = warnings.texts.is_empty();
-    warnings.texts.extend(figures.size_note);
+    warnings.texts.extend(figures.size_note.clone());
+    warnings.texts.extend(figures.people.note());
     let summary = Summary {
         input: args.input.to_string_lossy().into_owned(),
         model: args.network.model.clone(),
         device,
         frames: figures.frames,
         frames_with_a_person: figures.frames_with_a_person,
+        people: figures.people.summary(),
         seconds: round3(seconds),
         fps: round3(figures.frames as f64 / seconds),
         drops: stats.drops + n_left_out,

@@ -64,13 +64,34 @@ impl Estimator {
     }
 }
 
-fn single(network: &Network, smooth: bool) -> SingleTracker {
+/// Minimum evidence for people in regions, by the network's model card.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Thresholds {
+    /// For a new person.
+    pub(super) start: f64,
+    /// For a known person.
+    pub(super) keep: f64,
+}
+
+impl Thresholds {
+    pub(super) fn of(network: &Network) -> Self {
+        let defaults = SingleOptions::new(network.input.size.aspect());
+        let evidence = network.card.evidence;
+        Self {
+            start: evidence.map_or(defaults.start_evidence, |e| e.start),
+            keep: evidence.map_or(defaults.keep_evidence, |e| e.keep),
+        }
+    }
+}
+
+/// Returns a tracker of one person for a top-down network.
+pub(super) fn single(network: &Network, smooth: bool) -> SingleTracker {
     let defaults = SingleOptions::new(network.input.size.aspect());
-    let evidence = network.card.evidence;
+    let Thresholds { start, keep } = Thresholds::of(network);
     SingleTracker::new(SingleOptions {
         padding: network.input.padding,
-        start_evidence: evidence.map_or(defaults.start_evidence, |e| e.start),
-        keep_evidence: evidence.map_or(defaults.keep_evidence, |e| e.keep),
+        start_evidence: start,
+        keep_evidence: keep,
         smoothing: defaults.smoothing.filter(|_| smooth),
         ..defaults
     })
@@ -119,12 +140,7 @@ impl Infer for Estimator {
         let found = self.infer_unordered(frame, near, requested);
         self.tracker = live;
         let mut output = found?;
-        let owners = assign(&closeness(&output.poses, near), f64::NEG_INFINITY);
-        for (pose, owner) in output.poses.iter_mut().zip(owners) {
-            pose.keypoints.clone_from(&pose.keypoints_raw);
-            pose.past.clear();
-            pose.track_id = owner.and_then(|i| near[i].track_id);
-        }
+        given_ids(&mut output.poses, near);
         self.selector
             .clone()
             .keep_selected(frame, &mut output.poses);
@@ -134,6 +150,21 @@ impl Infer for Estimator {
     fn look_at(&mut self, frame: &Frame, near: BBox) -> Result<PoseOutput> {
         self.people_near(frame, near)
     }
+}
+
+/// Removes smoothing and past of poses that were found in a single frame, and gives each the track id
+/// of the nearest of `near`. Returns the pairs of old and new ids.
+pub(super) fn given_ids(poses: &mut [Pose], near: &[Pose]) -> Vec<(u64, Option<u64>)> {
+    let owners = assign(&closeness(poses, near), f64::NEG_INFINITY);
+    let mut ids = Vec::with_capacity(poses.len());
+    for (pose, owner) in poses.iter_mut().zip(owners) {
+        pose.keypoints.clone_from(&pose.keypoints_raw);
+        pose.past.clear();
+        let given = owner.and_then(|i| near[i].track_id);
+        ids.extend(pose.track_id.map(|own| (own, given)));
+        pose.track_id = given;
+    }
+    ids
 }
 
 /// Returns the negative distance between box centres, for every pose and each of `others`.
@@ -153,9 +184,7 @@ impl Estimator {
         near: &[Pose],
         requested: RequestedMaps,
     ) -> Result<PoseOutput> {
-        let known = self
-            .tracker
-            .update(frame.time_secs, frame.size(), near.to_vec());
+        let known = self.tracker.update(frame, near.to_vec());
         if known.is_empty() && self.network.spec.approach == Approach::TopDown {
             self.tracker.reset();
             if self
@@ -184,9 +213,7 @@ impl Estimator {
             poses.extend(people.map(|found| Pose::from_keypoints(found.joints)));
             regions.push(result.region);
         }
-        let poses = timings.measure(Stage::Track, || {
-            self.tracker.update(frame.time_secs, frame.size(), poses)
-        });
+        let poses = timings.measure(Stage::Track, || self.tracker.update(frame, poses));
         Ok(PoseOutput {
             frame: frame.clone(),
             model: Arc::clone(&self.network.name),

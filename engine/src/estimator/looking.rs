@@ -30,7 +30,7 @@ impl Estimator {
             let people = people.map(|found| Pose::from_keypoints(found.joints));
             // Each look has to show a person by itself.
             tracker.reset();
-            let found = tracker.update(frame.time_secs, frame.size(), people.collect());
+            let found = tracker.update(frame, people.collect());
             if found.is_empty() {
                 break;
             }

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Estimator, Infer, Network, Several};
 use crate::error::{Error, Result};
+use crate::output::Approach;
 
 /// Which people a top-down network estimates. A bottom-up network always estimates all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,6 +30,22 @@ impl People {
 
     /// Largest maximum.
     pub const MOST: usize = 100;
+}
+
+impl People {
+    /// Returns an estimator of these people with a network; `smooth` enables temporal smoothing of the
+    /// joints. A bottom-up network finds all people itself.
+    ///
+    /// # Errors
+    /// When the network that finds several people cannot be loaded.
+    pub fn estimator(self, network: Network, smooth: bool) -> Result<Box<dyn Infer>> {
+        Ok(match (self, network.spec.approach) {
+            (Self::Several { most }, Approach::TopDown) => {
+                Box::new(Several::new(network, most, smooth)?)
+            }
+            _ => Box::new(Estimator::new(network, smooth)),
+        })
+    }
 }
 
 impl FromStr for People {

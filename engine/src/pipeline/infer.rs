@@ -2,6 +2,7 @@
 //! recording.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 use poselens_shaders::scene::Scene;
@@ -59,6 +60,19 @@ pub(super) struct Parts {
     pub(super) taps: Taps,
     /// Once set, queued frames are skipped.
     pub(super) cut: StopFlag,
+}
+
+/// Limits of the time for a frame of a live source: never so short that only one person is estimated,
+/// never so long that fewer than ten frames a second are shown.
+const BUDGET: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(100)];
+
+/// Returns the time that an estimator may take per frame: two frames of the source, since the newest
+/// frame replaces those that arrive meanwhile.
+fn live_budget(rate: Option<f64>) -> Duration {
+    let [least, most] = BUDGET;
+    let two_frames = rate.filter(|r| *r > 0.0).map(|r| 2.0 / r);
+    let secs = two_frames.filter(|secs| *secs < most.as_secs_f64());
+    secs.map_or(most, Duration::from_secs_f64).max(least)
 }
 
 pub(super) struct InferLoop {
@@ -167,6 +181,11 @@ impl InferLoop {
             .is_some_and(|last| !Arc::ptr_eq(&last.source, &source))
         {
             self.history.clear();
+        }
+        if self.parts.pacing == Pacing::Live
+            && let Some(model) = &mut self.model
+        {
+            model.infer.set_budget(Some(live_budget(source.rate)));
         }
         let output = if is_visited {
             self.inspect(&frame, &[])

@@ -110,11 +110,13 @@ impl Outputs {
         offered
     }
 
-    /// Passes the poses of one frame to every working keypoint file.
+    /// Passes the poses of one frame to every working keypoint file, ordered by track id; those without
+    /// one come last.
     pub fn push(&mut self, output: &PoseOutput) {
         let mut failed = Vec::new();
+        let ordered = by_id(output);
         self.exporters.retain_mut(|exporter| {
-            let outcome = exporter.push(output);
+            let outcome = exporter.push(&ordered);
             outcome.map_err(|error| failed.push(error)).is_ok()
         });
         for error in failed {
@@ -202,6 +204,21 @@ impl Finished {
 
 /// Returns whether data are lost: a reader that has closed the pipe, such as `head`, is not a
 /// failure.
+/// Returns the output with its poses ordered by track id, without maps, which are not exported.
+fn by_id(output: &PoseOutput) -> PoseOutput {
+    let mut poses = output.poses.clone();
+    poses.sort_by_key(|pose| pose.track_id.unwrap_or(u64::MAX));
+    PoseOutput {
+        frame: output.frame.clone(),
+        model: output.model.clone(),
+        skeleton: output.skeleton,
+        poses,
+        regions: Vec::new(),
+        timings: output.timings,
+        people: output.people,
+    }
+}
+
 fn is_failure(error: &Error) -> bool {
     !error.is_reader_gone()
 }

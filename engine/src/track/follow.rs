@@ -77,6 +77,20 @@ impl FollowBox {
         self.bbox = BBox::new(x - dw / 2.0, y - dh / 2.0, w + dw, h + dh);
     }
 
+    /// Returns the box after a motion in pixels.
+    pub(super) fn shifted(&self, [dx, dy]: [f64; 2]) -> Self {
+        let BBox { x, y, w, h } = self.bbox;
+        Self {
+            bbox: BBox::new(x + dx, y + dy, w, h),
+            ..*self
+        }
+    }
+
+    /// Returns the box.
+    pub(super) fn bbox(&self) -> BBox {
+        self.bbox
+    }
+
     /// Returns the longer side of the box in pixels.
     pub(super) fn size(&self) -> f64 {
         self.bbox.w.max(self.bbox.h)
@@ -96,6 +110,11 @@ pub(super) fn counting(pose: &Pose) -> impl Iterator<Item = &Keypoint> {
     pose.keypoints_raw
         .iter()
         .filter(|k| k.score > Pose::COUNTING_SCORE && k.x.is_finite() && k.y.is_finite())
+}
+
+/// Returns the padded region around the counting joints of a pose; `None` if there are none.
+pub fn region_around(pose: &Pose, frame: Size, padding: f64, aspect: f64) -> Option<Roi> {
+    Some(FollowBox::start(pose, frame)?.region(frame, padding, aspect))
 }
 
 fn missing(pose: &Pose) -> f64 {

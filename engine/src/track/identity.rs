@@ -55,6 +55,17 @@ impl TrackIdentity {
         known
     }
 
+    /// Returns the track id.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Forgets filter states and past, which belong to another person.
+    pub(super) fn forget(&mut self) {
+        self.smoother = self.smoother.as_ref().map(Smoother::anew);
+        self.past.clear();
+    }
+
     /// Replaces the filter parameters from the next frame on, if smoothing is enabled.
     pub(super) fn set_smoothing(&mut self, params: OneEuro) {
         if let Some(smoother) = &mut self.smoother {

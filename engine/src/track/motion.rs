@@ -8,9 +8,12 @@ use crate::geometry::{BBox, Point};
 use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
 
-/// Seconds for which a joint that is no longer seen keeps moving with the person, and for which a
-/// person that is no longer seen is expected to reappear.
-pub(super) const MEMORY_SECS: f64 = 0.5;
+/// Seconds for which a joint that is no longer seen keeps moving with the person.
+const MEMORY_SECS: f64 = 0.5;
+
+/// Time in seconds for which a person who is not seen is expected to reappear: long enough to walk
+/// past somebody, or behind a pillar.
+pub const MAX_GONE_SECS: f64 = 1.0;
 
 /// Averaging time of the velocity in seconds. Joints jitter by a hundredth of a person between
 /// frames, which over a thirtieth of a second would be a third of a person per second.
@@ -57,7 +60,9 @@ struct Seen {
 pub(super) struct Prediction {
     /// Predicted position in pixels of each joint, and its tolerance for motion in person sizes.
     joints: Vec<Option<(Point, f64)>>,
-    /// Area of the box around the joints, in square pixels.
+    /// Box around the joints.
+    pub(super) bbox: BBox,
+    /// Area of that box, in square pixels.
     area: f64,
     /// Longer side of that box, in pixels.
     pub(super) size: f64,
@@ -113,24 +118,62 @@ impl Motion {
 
     /// Predicts the joints at `time_secs`, assuming constant velocity.
     pub(super) fn expected(&self, time_secs: f64) -> Prediction {
-        let [u, v] = self.velocity.unwrap_or_default();
-        // Capped: with slow networks, neither the predicted motion nor the tolerance keeps growing.
-        let since = |secs: f64| (time_secs - secs).clamp(0.0, MEMORY_SECS);
         let ahead = |Seen { point, secs }: Seen| {
-            let dt = since(secs);
-            let point = Point::new(point.x + u * dt, point.y + v * dt);
-            (point, UNFORESEEN * dt)
+            let [dx, dy] = self.moved(time_secs - secs);
+            let point = Point::new(point.x + dx, point.y + dy);
+            // Capped: with slow networks, the tolerance does not keep growing.
+            (
+                point,
+                UNFORESEEN * (time_secs - secs).clamp(0.0, MEMORY_SECS),
+            )
         };
         let joints: Vec<_> = self.joints.iter().map(|j| j.map(ahead)).collect();
         let bbox = BBox::around(joints.iter().flatten().map(|(p, _)| *p)).unwrap_or_default();
-        let longer = bbox.w.max(bbox.h).max(MIN_SIZE);
-        let shorter = bbox.w.min(bbox.h).max(LEAST_ASPECT * longer);
+        let [longer, shorter] = sides(bbox);
         Prediction {
             joints,
+            bbox,
             area: longer * shorter,
             size: longer,
         }
     }
+
+    /// Returns the predicted motion since the person was last seen, in pixels.
+    pub(super) fn shift(&self, time_secs: f64) -> [f64; 2] {
+        self.moved(time_secs - self.seen_secs)
+    }
+
+    /// Returns the motion in `secs`.
+    fn moved(&self, secs: f64) -> [f64; 2] {
+        let secs = secs.clamp(0.0, MAX_GONE_SECS);
+        self.velocity.unwrap_or_default().map(|v| v * secs)
+    }
+}
+
+/// Returns the longer and the shorter side of a person's box, with their lower bounds.
+fn sides(bbox: BBox) -> [f64; 2] {
+    let longer = bbox.w.max(bbox.h).max(MIN_SIZE);
+    [longer, bbox.w.min(bbox.h).max(LEAST_ASPECT * longer)]
+}
+
+/// Returns how similar two poses in one frame are, from 0 to 1: COCO's object keypoint similarity
+/// over the joints that count in both; 0 if there are fewer than three.
+pub fn oks(a: &Pose, b: &Pose, skeleton: &Skeleton) -> f64 {
+    let counts = |k: &Keypoint| is_seen(k) && k.score > Pose::COUNTING_SCORE;
+    let area = |pose: &Pose| {
+        let joints = pose.keypoints_raw.iter().filter(|k| counts(k));
+        let [longer, shorter] = sides(BBox::around(joints.map(|k| k.point())).unwrap_or_default());
+        longer * shorter
+    };
+    let area = area(a).max(area(b));
+    let (mut sum, mut n) = (0.0, 0);
+    let pairs = a.keypoints_raw.iter().zip(&b.keypoints_raw).enumerate();
+    for (j, (a, b)) in pairs.filter(|(_, (a, b))| counts(a) && counts(b)) {
+        let d = a.point().distance(b.point());
+        sum += (-d * d / (8.0 * area * skeleton.sigma(j).powi(2))).exp();
+        n += 1;
+    }
+    if n < 3 { 0.0 } else { sum / f64::from(n) }
 }
 
 impl Prediction {

@@ -84,6 +84,11 @@ impl Smoother {
         }
     }
 
+    /// Returns filters with the same parameters without any history.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.params)
+    }
+
     /// Replaces the parameters from the next value on and keeps the filters' state.
     pub fn set_params(&mut self, params: OneEuro) {
         self.params = params;

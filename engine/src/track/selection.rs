@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::multi::MAX_GONE_SECS;
+use super::motion::MAX_GONE_SECS;
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::geometry::Point;

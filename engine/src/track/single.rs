@@ -1,17 +1,13 @@
 //! Tracking of one person: found in the whole frame, then followed in a crop.
 
 use super::Tracker;
-use super::follow::{FollowBox, counting, search_regions};
+use super::evidence::evidence_with;
+use super::follow::{FollowBox, search_regions};
 use super::identity::TrackIdentity;
 use super::one_euro::OneEuro;
+use crate::frame::Frame;
 use crate::geometry::{Roi, Size};
 use crate::pose::Pose;
-
-/// Poses with fewer counting joints are rejected.
-const MIN_JOINTS: usize = 5;
-
-/// Weight of a new frame in the running average of the evidence.
-const EVIDENCE_RATE: f64 = 1.0 / 12.0;
 
 /// Number of consecutive misses after which the search starts: a quarter of a second at 30 frames
 /// per second, enough for a blurred turn.
@@ -97,15 +93,11 @@ impl SingleTracker {
 
     /// Returns the average evidence including `pose`; `None` when too few of its joints count.
     fn evidence_with(&self, pose: &Pose) -> Option<f64> {
-        let joints = MIN_JOINTS.min(pose.keypoints_raw.len()).max(1);
-        if counting(pose).count() < joints {
-            return None;
-        }
-        let now = evidence(pose);
-        match self.state {
-            State::Searching(_) => Some(now),
-            State::Following { evidence, .. } => Some(evidence + EVIDENCE_RATE * (now - evidence)),
-        }
+        let last = match self.state {
+            State::Searching(_) => None,
+            State::Following { evidence, .. } => Some(evidence),
+        };
+        evidence_with(last, pose)
     }
 }
 
@@ -127,7 +119,8 @@ impl Tracker for SingleTracker {
         }]
     }
 
-    fn update(&mut self, time_secs: f64, frame: Size, poses: Vec<Pose>) -> Vec<Pose> {
+    fn update(&mut self, frame: &Frame, poses: Vec<Pose>) -> Vec<Pose> {
+        let (time_secs, frame) = (frame.time_secs, frame.size());
         if time_secs < self.last_secs || frame != self.frame {
             self.frame = frame;
             self.lose();
@@ -221,14 +214,6 @@ impl Tracker for SingleTracker {
     fn reset(&mut self) {
         *self = Self::new(self.options);
     }
-}
-
-/// Returns the mean score of the better half of the joints.
-fn evidence(pose: &Pose) -> f64 {
-    let mut scores: Vec<f32> = pose.keypoints_raw.iter().map(|k| k.score).collect();
-    scores.sort_by(|a, b| b.total_cmp(a));
-    let n = (scores.len() / 2).max(1);
-    scores.iter().take(n).map(|&s| f64::from(s)).sum::<f64>() / n as f64
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn conflicting_options_exit_with_2() {
     for (options, named) in [
         ("--init scratch --freeze backbone", "random weights"),
         ("--model mca-2-slim --input-size 96", "multiples of 64"),
-        ("--model ssa-sfm-2 --init bundled", "no bundled weights"),
+        ("--model ssa-vgg-6 --init bundled", "no bundled weights"),
         (
             "--config misspelt.toml",
             "misspelt.toml: unknown field `epocs`",

@@ -17,8 +17,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::{
-    Approach, BackboneOutput, BuildOptions, ModelSpec, PoseModel, RawOutput, SpecialTensors,
-    WeightShapes, probe, sfm,
+    Approach, BackboneOutput, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput,
+    SpecialTensors, WeightShapes, probe, sfm,
 };
 use crate::geometry::Size;
 use crate::nn::{Mode, Pass, concat};
@@ -41,6 +41,9 @@ pub(super) const SSA_VGG_6: ModelSpec = ModelSpec {
     build: |options, vb| build(SsaConfig::vgg_6, options, vb),
 };
 
+/// Card of the light network and of its bundled weights.
+const SFM_2_CARD: &str = include_str!("../../../../assets/models/ssa-sfm-2-openpose18.toml");
+
 pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
     name: "ssa-sfm-2",
     summary: "Several people: SFM's pyramids with spatial attention, 2 stages: real-time, 384x384",
@@ -51,7 +54,11 @@ pub(super) const SSA_SFM_2: ModelSpec = ModelSpec {
         let nodes = ["x23", "x33", "x43", "x52", "x44", "x34"];
         nodes.map(|node| format!("{node}.")).to_vec()
     },
-    card: include_str!("../../../../assets/models/ssa-sfm-2.toml"),
+    card: SFM_2_CARD,
+    bundled: Some(Bundled {
+        weights: include_bytes!("../../../../assets/models/ssa-sfm-2-openpose18.safetensors"),
+        card: SFM_2_CARD,
+    }),
     build: |options, vb| build(SsaConfig::sfm_2, options, vb),
     ..SSA_VGG_6
 };

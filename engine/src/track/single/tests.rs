@@ -38,7 +38,10 @@ fn look(tracker: &mut SingleTracker, i: usize, truth: &Pose, zoom: f64) -> (Roi,
     } else {
         person(roi.center.x, roi.center.y, 50.0, 50.0, 0.05)
     };
-    (roi, tracker.update(i as f64 * DT, FRAME, vec![found]))
+    (
+        roi,
+        tracker.update(&Frame::blank(i as f64 * DT, FRAME), vec![found]),
+    )
 }
 
 proptest! {
@@ -86,7 +89,7 @@ proptest! {
                 if likely > 0 { Keypoint { score: 0.9, ..k } } else { k }
             });
             let pose = Pose::from_keypoints(keypoints.collect());
-            for pose in tracker.update(t, frame, vec![pose]) {
+            for pose in tracker.update(&Frame::blank(t, frame), vec![pose]) {
                 for k in pose.keypoints {
                     prop_assert!(!k.x.is_nan() && !k.y.is_nan() && !k.score.is_nan());
                 }
@@ -106,7 +109,7 @@ fn a_stray_joint_widens_the_region_slowly() {
     let before = tracker.regions(FRAME)[0].width;
     let mut stray = truth.clone();
     stray.keypoints_raw[3].x = 639.0;
-    tracker.update(3.0 * DT, FRAME, vec![stray]);
+    tracker.update(&Frame::blank(3.0 * DT, FRAME), vec![stray]);
     assert!(tracker.regions(FRAME)[0].width < 1.3 * before);
     for i in 4..40 {
         look(&mut tracker, i, &truth, 9.0);
@@ -129,8 +132,8 @@ fn missing_joints_widen_the_region() {
     }
     full.regions(FRAME);
     part.regions(FRAME);
-    full.update(0.0, FRAME, vec![whole]);
-    part.update(0.0, FRAME, vec![face]);
+    full.update(&Frame::blank(0.0, FRAME), vec![whole]);
+    part.update(&Frame::blank(0.0, FRAME), vec![face]);
     assert!(part.regions(FRAME)[0].width > 1.1 * full.regions(FRAME)[0].width);
 }
 
@@ -193,8 +196,16 @@ fn weak_or_few_joints_start_no_person() {
     for k in &mut few.keypoints_raw[4..] {
         k.score = 0.0;
     }
-    assert!(tracker.update(0.0, FRAME, vec![weak, few]).is_empty());
-    assert!(tracker.update(DT, FRAME, Vec::new()).is_empty());
+    assert!(
+        tracker
+            .update(&Frame::blank(0.0, FRAME), vec![weak, few])
+            .is_empty()
+    );
+    assert!(
+        tracker
+            .update(&Frame::blank(DT, FRAME), Vec::new())
+            .is_empty()
+    );
 }
 
 /// Fails when joints glide from one run or person to the next, or track ids do not start again.
@@ -205,7 +216,9 @@ fn a_new_run_forgets_everybody() {
     let there = person(400.0, 240.0, 100.0, 200.0, 0.8);
     let seen = |tracker: &mut SingleTracker, t: f64, pose: &Pose| {
         tracker.regions(FRAME);
-        tracker.update(t, FRAME, vec![pose.clone()]).remove(0)
+        tracker
+            .update(&Frame::blank(t, FRAME), vec![pose.clone()])
+            .remove(0)
     };
     seen(&mut tracker, 5.0, &here);
     let smoothed = seen(&mut tracker, 5.0 + DT, &there);
@@ -230,7 +243,7 @@ fn without_smoothing_joints_are_as_decoded() {
     for (i, x) in [200.0, 260.0].into_iter().enumerate() {
         let pose = person(x, 240.0, 100.0, 200.0, 0.8);
         tracker.regions(FRAME);
-        let out = tracker.update(i as f64 * DT, FRAME, vec![pose.clone()]);
+        let out = tracker.update(&Frame::blank(i as f64 * DT, FRAME), vec![pose.clone()]);
         assert_eq!(out[0].keypoints, pose.keypoints);
     }
 }
@@ -242,17 +255,21 @@ fn weak_evidence_keeps_a_person_but_starts_none() {
     let mut tracker = tracker();
     let at = |score| vec![person(320.0, 240.0, 100.0, 200.0, score)];
     tracker.regions(FRAME);
-    assert!(tracker.update(0.0, FRAME, at(0.45)).is_empty());
-    assert_eq!(tracker.update(DT, FRAME, at(0.8)).len(), 1);
+    assert!(
+        tracker
+            .update(&Frame::blank(0.0, FRAME), at(0.45))
+            .is_empty()
+    );
+    assert_eq!(tracker.update(&Frame::blank(DT, FRAME), at(0.8)).len(), 1);
     for i in 2..60 {
-        let poses = tracker.update(i as f64 * DT, FRAME, at(0.45));
+        let poses = tracker.update(&Frame::blank(i as f64 * DT, FRAME), at(0.45));
         assert_eq!(poses[0].track_id, Some(1), "frame {i}");
     }
     // In every eighth frame the furniture resembles a person slightly more.
     let score = |i: usize| if i.is_multiple_of(8) { 0.44 } else { 0.3 };
     let gone = (60..120).find(|&i| {
         tracker
-            .update(i as f64 * DT, FRAME, at(score(i)))
+            .update(&Frame::blank(i as f64 * DT, FRAME), at(score(i)))
             .is_empty()
     });
     assert!(gone.is_some_and(|i| i < 60 + 3 * MAX_MISSES), "{gone:?}");
@@ -267,7 +284,7 @@ fn a_pose_carries_one_second_of_its_past() {
         tracker.regions(FRAME);
         let secs = f64::from(i) * DT;
         let poses = vec![person(x, 240.0, 100.0, 200.0, 0.9)];
-        tracker.update(secs, FRAME, poses).remove(0)
+        tracker.update(&Frame::blank(secs, FRAME), poses).remove(0)
     };
     for i in 0..60 {
         let pose = step(&mut tracker, i, 200.0 + f64::from(i));
