@@ -27,7 +27,8 @@ pub use network::{Network, NetworkOptions, RegionResult, input_spec};
 pub use people::People;
 pub use several::Several;
 
-/// Requested outputs in addition to poses. Heatmaps cost a copy, attention maps cost additional
+/// Requested outputs in addition to poses. Heatmaps and fields cost a copy,
+/// attention maps cost additional
 /// computation, descriptions hardly anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestedMaps {
@@ -35,8 +36,21 @@ pub struct RequestedMaps {
     pub heatmaps: bool,
     /// Whether to return the attention maps of each region.
     pub attention: bool,
+    /// Whether to return the part affinity fields of each region.
+    pub fields: bool,
     /// Whether to describe each region by the network's features.
     pub description: bool,
+}
+
+impl RequestedMaps {
+    /// Returns whether everything in `other` is requested.
+    pub fn cover(self, other: Self) -> bool {
+        let is_covered = |other: bool, own: bool| own || !other;
+        is_covered(other.heatmaps, self.heatmaps)
+            && is_covered(other.attention, self.attention)
+            && is_covered(other.fields, self.fields)
+            && is_covered(other.description, self.description)
+    }
 }
 
 /// Finds poses in frames, one frame at a time. Frames arrive in time order; a jump back in time

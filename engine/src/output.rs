@@ -1,6 +1,7 @@
 //! Results of the frame path: maps from the network, poses, and time per stage.
 
 mod attention_map;
+mod limb_fields;
 mod timings;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 
 pub use attention_map::{AttentionKind, AttentionMap, Direction, MapPlace, QueryKey};
+pub use limb_fields::LimbFields;
 pub use timings::{Stage, Timings};
 
 /// How a network finds people.
@@ -69,6 +71,8 @@ pub struct RegionOutput {
     pub attention: Vec<AttentionMap>,
     /// Self-attention layers; empty if not requested.
     pub query_key: Vec<QueryKey>,
+    /// Part affinity fields; `None` if not requested, or for a network that has none.
+    pub fields: Option<LimbFields>,
     /// Numbers whose distance says how different two regions are to the network; empty if not
     /// requested.
     pub description: Vec<f32>,
@@ -106,4 +110,11 @@ pub struct PoseOutput {
     pub timings: Timings,
     /// Numbers of people; those in `poses` are the selected ones.
     pub people: PeopleCount,
+}
+
+impl PoseOutput {
+    /// Returns the part affinity fields of the frame: those of the first region that has any.
+    pub fn limb_fields(&self) -> Option<&LimbFields> {
+        self.regions.iter().find_map(|r| r.fields.as_ref())
+    }
 }

@@ -22,6 +22,8 @@ pub struct Sample {
     /// Name of the clip that the image was taken from; images of one clip resemble each other, so
     /// they belong on one side of a train/hold-out split.
     pub clip: Option<String>,
+    /// Number of the frame in its clip as stated by the data set.
+    pub frame: Option<u64>,
     /// Whether the labels refer to the EXIF-rotated or the stored image.
     pub orientation: Orientation,
     /// Labelled people, in the file's order.
@@ -76,6 +78,8 @@ pub struct Annotation {
     pub joints: Vec<Joint>,
     /// Head box for PCKh, if the data set has one.
     pub head_box: Option<BBox>,
+    /// Id that the person has in all frames of the clip, in labelled video.
+    pub track_id: Option<u64>,
 }
 
 /// The region of a person as prescribed by a data set, before padding. It may extend beyond the

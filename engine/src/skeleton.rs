@@ -160,6 +160,17 @@ impl Skeleton {
         }
     }
 
+    /// Returns the name of limb `l`, that of its joints: `l_elbow-l_wrist`.
+    pub fn limb_name(&self, l: usize) -> String {
+        let [a, b] = self.limbs[l].map(|j| self.joints[j].as_str());
+        format!("{a}-{b}")
+    }
+
+    /// Returns the index of the limb called `name` ([`Self::limb_name`]).
+    pub fn limb(&self, name: &str) -> Option<usize> {
+        (0..self.limbs.len()).find(|l| self.limb_name(*l) == name)
+    }
+
     /// Returns the side of limb `l`: left or right if both ends, or one end and the midline, are on
     /// it.
     pub fn limb_side(&self, l: usize) -> Side {

@@ -6,8 +6,8 @@ use crate::shape::{Rect, Shape, Text};
 use crate::text::{TextStyle, text_size};
 use crate::{CENTER, INK};
 
-/// The lower corner of the image in which a legend stands, one for each kind of map. Mirroring the
-/// image does not swap the corners.
+/// The lower corner of the image in which a legend stands. Mirroring the image does not swap the
+/// corners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corner {
     /// Lower left corner.
@@ -94,8 +94,14 @@ const LINE: f32 = CAPITALS + GAP + 2.0;
 const MAX_SHARE: f32 = 0.45;
 
 impl Legend {
-    /// Emits the legend's shapes in its corner of `area` (edges), with labels of size `unit`.
-    pub(crate) fn lay_out(&self, area: [[f64; 2]; 2], unit: usize, put: &mut impl FnMut(Shape)) {
+    /// Emits the legend's shapes in its corner of `area` (edges), with labels of size `unit`;
+    /// returns the height that it takes, with its margin.
+    pub(crate) fn lay_out(
+        &self,
+        area: [[f64; 2]; 2],
+        unit: usize,
+        put: &mut impl FnMut(Shape),
+    ) -> f64 {
         let u = unit as f32;
         let most = (area[1][0] - area[0][0]) as f32 * MAX_SHARE;
         let lines = wrapped(&self.caption, most.max(MIN_WIDTH * u), unit);
@@ -121,6 +127,7 @@ impl Legend {
         if let Some(bar) = bar {
             bar.lay_out([x, y + caption_height + gap], width, put);
         }
+        f64::from(height + (2.0 * PADDING + GAP) * u)
     }
 
     /// Emits a dark panel for contents of this size; returns the contents' top left corner.

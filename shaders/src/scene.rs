@@ -89,6 +89,8 @@ impl Scene {
         let pen = view.pen as f32;
         let is_legend = |mark: &&Mark| matches!(mark, Mark::Legend(_));
         let others = self.marks.iter().filter(|mark| !is_legend(mark));
+        // Height that legends take in the left and the right corner: further ones stand above.
+        let mut taken = [0.0; 2];
         for mark in others.chain(self.marks.iter().filter(is_legend)) {
             match mark {
                 Mark::Heat(heat) => put(Shape::Heat(HeatLayer {
@@ -129,11 +131,10 @@ impl Scene {
                 }
                 Mark::Legend(legend) => {
                     let [lo, hi] = view.picture();
-                    let area = [
-                        lo.map(|v| v.max(-0.5)),
-                        [0, 1].map(|i| hi[i].min(view.screen[i] - 0.5)),
-                    ];
-                    legend.lay_out(area, legend_unit(view), &mut put);
+                    let taken = &mut taken[legend.corner as usize];
+                    let [right, bottom] = [0, 1].map(|i| hi[i].min(view.screen[i] - 0.5));
+                    let area = [lo.map(|v| v.max(-0.5)), [right, bottom - *taken]];
+                    *taken += legend.lay_out(area, legend_unit(view), &mut put);
                 }
             }
         }
@@ -301,6 +302,36 @@ mod tests {
             ..badge
         };
         assert!(shapes(Mark::Label(small), &view(1.0, false)).is_empty());
+    }
+
+    /// Fails when two legends of one corner cover each other, or one in the other corner is moved.
+    #[test]
+    fn legends_of_one_corner_stand_above_each_other() {
+        use crate::legend::Corner;
+        let legend = |corner| {
+            Mark::Legend(Legend {
+                corner,
+                caption: "one\ntwo".to_owned(),
+                scale: None,
+            })
+        };
+        let scene = Scene {
+            marks: [Corner::Left, Corner::Right, Corner::Left]
+                .map(legend)
+                .into(),
+        };
+        let mut panels = Vec::new();
+        scene.lay_out(&view(1.0, false), |shape| {
+            if let Shape::Rect(rect) = shape {
+                panels.push(rect);
+            }
+        });
+        let [first, right, second] = &panels[..] else {
+            panic!("{panels:?}");
+        };
+        assert!(second.max[1] < first.min[1], "{second:?} {first:?}");
+        assert!(second.min[1] > 0.0 && second.min[0] == first.min[0]);
+        assert_eq!([first.min[1], first.max[1]], [right.min[1], right.max[1]]);
     }
 
     /// Fails when a limb is drawn through the numbers of a legend.

@@ -106,6 +106,7 @@ fn case(number: usize) -> Case {
                 joints,
                 head_box: None,
                 region: None,
+                track_id: None,
             });
         }
         let n_stray = if r.next(6) == 0 { 22 } else { r.next(3) };
@@ -124,6 +125,7 @@ fn case(number: usize) -> Case {
             path: "unused.png".into(),
             size: Size::new(640, 480),
             clip: None,
+            frame: None,
             orientation: poselens_engine::sample::Orientation::Auto,
             annotations,
         });

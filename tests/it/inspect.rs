@@ -19,6 +19,7 @@ use poselens_tests::WAIT_LIMIT;
 const ALL: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: true,
+    fields: true,
     description: false,
 };
 

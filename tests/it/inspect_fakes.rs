@@ -7,8 +7,8 @@ use poselens_engine::estimator::{Infer, RequestedMaps};
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::{Affine2, Size};
 use poselens_engine::output::{
-    AttentionKind, AttentionMap, MapPlace, PeopleCount, PoseOutput, QueryKey, RegionOutput,
-    SharedPlanes, Timings,
+    AttentionKind, AttentionMap, LimbFields, MapPlace, PeopleCount, PoseOutput, QueryKey,
+    RegionOutput, SharedPlanes, Timings,
 };
 use poselens_engine::pose::{Keypoint, Pose};
 use poselens_engine::skeleton::Skeleton;
@@ -46,8 +46,8 @@ fn map(name: &str, layer: usize, iteration: Option<usize>, map: SharedPlanes) ->
     }
 }
 
-/// `maps` has attention maps, `tokens` has queries and keys, `plain` has neither, `blind` finds no
-/// person.
+/// `maps` has attention maps, `tokens` has queries and keys, `fields` has limb fields, `plain` has
+/// none of them, `blind` finds no person.
 pub(crate) struct Fake(pub(crate) Arc<str>);
 
 impl Infer for Fake {
@@ -75,6 +75,7 @@ impl Infer for Fake {
             keys: values(0.5),
             image_from_map: image_from_map(),
         });
+        let limbs = Skeleton::by_name("openpose18").unwrap();
         let has = |name: &str| requested.attention && &*self.0 == name;
         Ok(PoseOutput {
             frame: frame.clone(),
@@ -89,6 +90,11 @@ impl Infer for Fake {
                 image_from_heatmap: image_from_map(),
                 attention: attention.into_iter().filter(|_| has("maps")).collect(),
                 query_key: query_key.filter(|_| has("tokens")).collect(),
+                fields: (requested.fields && &*self.0 == "fields").then(|| LimbFields {
+                    planes: planes(2 * limbs.limbs.len(), seed),
+                    skeleton: limbs,
+                    image_from_field: image_from_map(),
+                }),
                 description: Vec::new(),
                 track_id: None,
             }],

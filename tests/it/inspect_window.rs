@@ -1,6 +1,7 @@
 //! The Inspect view, operated by the labels of its controls.
 
 mod commands;
+mod fields;
 mod models;
 mod tracks;
 
@@ -56,12 +57,14 @@ impl Window {
     fn live_in(builder: HarnessBuilder<App>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut gui = gui(Some("clip.mp4"), &[], folder.path());
-        gui.models = ["maps", "tokens", "plain", "broken", "blind", TRAINED]
-            .map(|name| ModelChoice {
-                name: name.to_owned(),
-                help: String::new(),
-            })
-            .into();
+        gui.models = [
+            "maps", "tokens", "fields", "plain", "broken", "blind", TRAINED,
+        ]
+        .map(|name| ModelChoice {
+            name: name.to_owned(),
+            help: String::new(),
+        })
+        .into();
         let loaded = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&loaded);
         gui.make_infer = Arc::new(move |name, device, _| {
@@ -207,6 +210,7 @@ fn every_control_is_there_by_its_label() {
         "Heatmap",
         "Maps",
         "Query-key",
+        "Fields",
         "Map",
         "Opacity",
         "Hide below",
@@ -481,7 +485,8 @@ fn failures_show_a_message() {
     window.choose("Model", "plain");
     window.until(|app| app.inspect().slots[0].found.is_some());
     assert_eq!(window.harness.state().state().inspect.what, None);
-    assert_eq!(What::of(&window.found(0).regions[0], None), What::Heatmap);
+    let found = window.found(0);
+    assert_eq!(What::of(&found, &found.regions[0], None), What::Heatmap);
     window.open(Path::new("/there/is/no.mp4"));
     window.until(|app| app.ui_state().status.is_some());
     assert!(window.has("no.mp4 cannot be shown"));

@@ -14,7 +14,7 @@ use poselens_engine::output::{
     AttentionKind, AttentionMap, MapPlace, PeopleCount, PoseOutput, RegionOutput, SharedPlanes,
     Timings,
 };
-use poselens_engine::overlay::{OverlaySpec, OverlayStyle};
+use poselens_engine::overlay::{MapKind, OverlaySpec, OverlayStyle};
 use poselens_engine::pipeline::session::ModelRecord;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::pose::{Keypoint, Pose};
@@ -167,6 +167,7 @@ impl Infer for FakeInfer {
                     Vec::new()
                 },
                 query_key: Vec::new(),
+                fields: None,
                 description: Vec::new(),
                 track_id: None,
             }],
@@ -253,23 +254,24 @@ fn mark_nothing(_: &mut Scene, _: &PoseOutput, _: &OverlayStyle) {}
 
 const fn fake_overlay(
     name: &'static str,
-    needs_heatmaps: bool,
-    needs_attention: bool,
+    title: &'static str,
+    needs: Option<MapKind>,
 ) -> OverlaySpec {
     OverlaySpec {
         name,
+        title,
         help: "",
-        needs_heatmaps,
-        needs_attention,
+        needs,
         writes_ids: false,
         mark: mark_nothing,
     }
 }
 
-static OVERLAYS: [OverlaySpec; 3] = [
-    fake_overlay("skeleton", false, false),
-    fake_overlay("heatmap", true, false),
-    fake_overlay("attention", false, true),
+static OVERLAYS: [OverlaySpec; 4] = [
+    fake_overlay("skeleton", "skeleton", None),
+    fake_overlay("heatmap", "heatmap", Some(MapKind::Heatmaps)),
+    fake_overlay("attention", "attention", Some(MapKind::Attention)),
+    fake_overlay("fields", "limb fields", Some(MapKind::Fields)),
 ];
 
 /// Returns a window context of fakes; `input` as on the command line, `cameras` by name.

@@ -1,5 +1,7 @@
 //! `poselens attention`: draws one attention map over an image.
 
+mod fields;
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use poselens_engine::output::{AttentionMap, Direction, PoseOutput, RegionOutput}
 use poselens_engine::overlay::{AttentionFigure, OverlayStyle};
 use poselens_engine::pose::Keypoint;
 use poselens_engine::record::save_png;
+use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::words::counted;
 
@@ -27,9 +30,13 @@ pub(super) struct AttentionArgs {
     input: OsString,
     #[command(flatten)]
     network: NetworkArgs,
-    /// Joint whose attention is drawn: nose, l_wrist, "left wrist", ...
+    /// Joint whose attention is drawn: nose, l_wrist, "left wrist", ...; with --mode fields
+    /// optional: only the limbs at this joint
     #[arg(long, value_name = "NAME")]
-    keypoint: String,
+    keypoint: Option<String>,
+    /// Limb whose field is drawn, by its joints: l_elbow-l_wrist; default: all (fields)
+    #[arg(long, value_name = "A-B", conflicts_with = "keypoint")]
+    limb: Option<String>,
     /// Layer, block or stack, counted from 0; default: the last
     #[arg(long, value_name = "L")]
     layer: Option<usize>,
@@ -46,7 +53,7 @@ pub(super) struct AttentionArgs {
     /// Default: the first of gate, part, att_sum that exists
     #[arg(long, value_name = "NAME")]
     map: Option<String>,
-    /// Hide values up to T (hsa: values within T of the neutral value)
+    /// Hide values up to T (hsa: values within T of the neutral value; fields: default 0.1)
     #[arg(long, value_name = "T", value_parser = threshold)]
     threshold: Option<f32>,
     /// PNG file to write
@@ -65,6 +72,9 @@ enum Mode {
     Crf,
     /// SFM: high-level spatial attention
     Hsa,
+    /// Networks for several people: part affinity fields, an arrow in the direction of the limb in
+    /// each cell
+    Fields,
 }
 
 fn threshold(text: &str) -> Result<f32, String> {
@@ -82,16 +92,18 @@ const MAX_LOOKS: usize = 8;
 const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 
 pub(super) fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
+    if args.mode == Some(Mode::Fields) {
+        return fields::run(common, args);
+    }
+    let Some(keypoint) = &args.keypoint else {
+        return wrong_usage("--keypoint is needed: the joint whose attention is drawn");
+    };
+    if args.limb.is_some() {
+        return wrong_usage("--limb is only available with --mode fields");
+    }
     let network = args.network.load(common, None)?;
     let skeleton = network.skeleton();
-    let Some(joint) = skeleton.joint_spelled(&args.keypoint) else {
-        return wrong_usage(format!(
-            "unknown keypoint '{}'; {} has {}",
-            args.keypoint,
-            skeleton.name,
-            skeleton.joints.join(", ")
-        ));
-    };
+    let joint = joint_of(keypoint, skeleton)?;
     let joint_name = &skeleton.joints[joint];
     let frame = first_frame(&args.input)?;
     let output = look(&mut Estimator::new(network, false), &frame, &args.input)?;
@@ -128,6 +140,18 @@ pub(super) fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
         title.replace('\n', " - ")
     );
     Ok(())
+}
+
+/// Returns the index of a joint in any usual spelling.
+fn joint_of(keypoint: &str, skeleton: &Skeleton) -> anyhow::Result<usize> {
+    match skeleton.joint_spelled(keypoint) {
+        Some(joint) => Ok(joint),
+        None => wrong_usage(format!(
+            "unknown keypoint '{keypoint}'; {} has {}",
+            skeleton.name,
+            skeleton.joints.join(", ")
+        )),
+    }
 }
 
 /// Returns the file name without its folders.
@@ -179,7 +203,7 @@ fn direction(args: &AttentionArgs, region: &RegionOutput) -> Option<Direction> {
     match args.mode {
         Some(Mode::Dependency) => Some(Direction::Dependency),
         Some(Mode::Affected) => Some(Direction::Affected),
-        Some(Mode::Crf | Mode::Hsa) => None,
+        Some(Mode::Crf | Mode::Hsa | Mode::Fields) => None,
         None => (!region.query_key.is_empty()).then_some(Direction::Dependency),
     }
 }
@@ -217,10 +241,7 @@ fn self_attention(
     let inwards = |v: f64, to: f64| v + 0.02 * (to - v);
     let inside = Point::new(inwards(joint.x, middle.x), inwards(joint.y, middle.y));
     let Some(token) = found.token_at(joint).or_else(|| found.token_at(inside)) else {
-        bail!(
-            "{} lies outside the region that the network saw",
-            args.keypoint
-        );
+        bail!("the joint lies outside the region that the network saw");
     };
     if let Some(head) = args.head
         && head >= found.heads
@@ -281,7 +302,7 @@ fn chosen(
     };
     let plane = if map.map.n == 1 { 0 } else { joint };
     let Some(plane) = map.plane(plane) else {
-        bail!("{} has no plane for {}", map.name, args.keypoint);
+        bail!("{} has no plane for this joint", map.name);
     };
     Ok(plane)
 }

@@ -1,5 +1,8 @@
 //! `poselens eval`: measures accuracy on labelled images.
 
+mod predicted;
+mod tracks;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +73,13 @@ pub(super) struct EvalArgs {
     /// Write a bar chart of the results per joint (PNG)
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
+    /// Measure how well people keep their identities: the poses that `run --write-json` wrote for
+    /// labelled video (`track_id` in COCO labels, as in PoseTrack), as a file or a folder with
+    /// CLIP.jsonl for each clip; no network runs
+    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = [
+        "model", "weights", "metric", "pck_thr", "pckh_thr", "flip", "scales", "decode", "boxes", "plot"
+    ])]
+    tracks: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -105,6 +115,9 @@ struct Document {
 }
 
 pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
+    if let Some(tracks) = &args.tracks {
+        return tracks::run(args, tracks);
+    }
     let averaging = Averaging {
         flip: args.flip,
         scales: args.scales.clone(),
@@ -204,23 +217,33 @@ impl EvalArgs {
         Ok(Labels { dataset, names })
     }
 
-    /// Reads the labels as they are; `network` decides how images are to be rotated if the labels
-    /// do not say.
-    fn read(&self, network: &mut Network) -> anyhow::Result<Dataset> {
+    /// Returns the folder of the images.
+    fn folder(&self) -> PathBuf {
         let images = self.images.clone();
-        let images = images.unwrap_or_else(|| usual_images(&self.annotations));
+        images.unwrap_or_else(|| usual_images(&self.annotations))
+    }
+
+    /// Reads the labels without looking at the images.
+    fn load(&self) -> anyhow::Result<Dataset> {
         let format = guess_format(&self.annotations)?;
-        let mut dataset = checked(format.load(&Request {
+        let dataset = checked(format.load(&Request {
             category: self.labels.category.as_deref(),
             orientation: self.labels.orientation.unwrap_or_default(),
-            ..Request::new(&self.annotations, &images, Split::HeldOut)
+            ..Request::new(&self.annotations, &self.folder(), Split::HeldOut)
         }))?;
         if dataset.samples.iter().all(|s| s.annotations.is_empty())
             && dataset.left_out.people.is_empty()
         {
             bail!("{}: no labelled people", self.annotations.display());
         }
-        dataset.require_pictures(&images)?;
+        Ok(dataset)
+    }
+
+    /// Reads the labels as they are; `network` decides how images are to be rotated if the labels
+    /// do not say.
+    fn read(&self, network: &mut Network) -> anyhow::Result<Dataset> {
+        let mut dataset = self.load()?;
+        dataset.require_pictures(&self.folder())?;
         let n_open = dataset.open.len();
         if n_open > 0 {
             let resolved = resolve_by_fit(&mut dataset, network)?;

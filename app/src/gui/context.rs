@@ -60,6 +60,26 @@ pub(in crate::gui) fn approach_note(model: &str, people: People) -> Option<Strin
     is_alone.then(|| format!("{title} follows one person: People in Live allows several"))
 }
 
+/// Returns the title of the first model that finds several people.
+fn of_several(models: &[ModelChoice]) -> Option<String> {
+    let mut models = models.iter();
+    let model = models.find(|m| m.approach() == Some(Approach::BottomUp))?;
+    Some(trained::title(&model.name))
+}
+
+/// Returns why a model has no limb fields, and which one has; `None` if it has.
+pub(in crate::gui) fn no_fields(model: &str, models: &[ModelChoice]) -> Option<String> {
+    if approach(model) != Some(Approach::TopDown) {
+        return None;
+    }
+    let title = trained::title(model);
+    let advice = of_several(models).map(|other| format!("; {other} has"));
+    Some(format!(
+        "{title} follows one person and has no limb fields{}",
+        advice.unwrap_or_default()
+    ))
+}
+
 /// A compute device for networks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviceChoice {
@@ -182,5 +202,20 @@ mod tests {
         assert!(approach_note(one, People::One).is_some());
         assert_eq!(approach_note(one, People::SEVERAL), None);
         assert_eq!(approach_note(several, People::One), None);
+        let choice = |name: &str| ModelChoice {
+            name: name.to_owned(),
+            help: String::new(),
+        };
+        let models = [one, several].map(choice);
+        assert_eq!(
+            no_fields(one, &models).unwrap(),
+            format!("{one} follows one person and has no limb fields; {several} has")
+        );
+        assert!(
+            no_fields(one, &models[..1])
+                .unwrap()
+                .ends_with("limb fields")
+        );
+        assert_eq!(no_fields(several, &models), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use poselens_engine::pipeline::TapProgress;
+use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::words::joint_words;
 
@@ -20,6 +21,12 @@ pub(super) fn sentence(name: &str) -> String {
 /// Returns the display name of a joint: `l_wrist` -> `Left wrist`.
 pub(super) fn joint_title(joint: &str) -> String {
     sentence(&joint_words(joint))
+}
+
+/// Returns the display name of limb `l`: `Left elbow to left wrist`.
+pub(super) fn limb_title(skeleton: &Skeleton, l: usize) -> String {
+    let [a, b] = skeleton.limbs[l].map(|j| joint_title(&skeleton.joints[j]));
+    format!("{a} to {}", b.to_lowercase())
 }
 
 /// Shortens a time stamp: `2026-03-01_14-05-59.250` -> `03-01 14:05`.

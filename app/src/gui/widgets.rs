@@ -49,7 +49,7 @@ pub(super) fn title_ui(ui: &mut Ui, title: &str) {
 pub(super) fn switch_row_ui(ui: &mut Ui, label: &str, key: Option<&str>, is_on: bool) -> Response {
     let size = egui::vec2(ui.available_width(), 26.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, is_on, label));
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, ui.is_enabled(), is_on, label));
     if !ui.is_rect_visible(rect) {
         return response;
     }

@@ -11,6 +11,8 @@ pub mod heatmap;
 pub mod patch;
 mod target;
 
+use std::ops::Range;
+
 use crate::geometry::{Point, Size};
 use crate::output::{Approach, Planes};
 use crate::pose::Keypoint;
@@ -82,6 +84,8 @@ pub struct CodecSpec {
     /// For every channel, returns the channel that shows the same in a mirrored input, and the
     /// factor applied to its values: -1 for x components, otherwise 1.
     pub mirror: fn(&Skeleton) -> Vec<(usize, f32)>,
+    /// Returns the channels of the part affinity fields, two per limb; `None` without fields.
+    pub limb_fields: fn(&Skeleton) -> Option<Range<usize>>,
     /// Builds the codec.
     pub build: fn(&CodecOptions) -> Box<dyn Codec>,
 }
@@ -93,6 +97,7 @@ const TOP_DOWN: CodecSpec = CodecSpec {
     approach: Approach::TopDown,
     outputs: &["heatmaps"],
     mirror: |skeleton| skeleton.mirror.iter().map(|&j| (j, 1.0)).collect(),
+    limb_fields: |_| None,
     build: |options| heatmap_codec(options, heatmap::stay),
 };
 

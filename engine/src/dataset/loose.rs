@@ -74,6 +74,14 @@ impl Loose {
         }
     }
 
+    /// Returns whether the value is present and not truthy: `false`, `0` or `"false"`.
+    pub(super) fn is_false(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim().eq_ignore_ascii_case("false"),
+            other => other.number() == Some(0.0),
+        }
+    }
+
     /// Returns the value as written; `None` if it is missing.
     pub(super) fn text(&self) -> Option<String> {
         (*self != Self::Nothing).then(|| self.to_string())

@@ -77,6 +77,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
             path: named.get(&id).cloned().unwrap_or_else(usual),
             size: Size::new(0, 0),
             clip: None,
+            frame: None,
             orientation: Orientation::Auto,
             annotations: Vec::new(),
         };
@@ -137,6 +138,7 @@ fn person(numbers: &[f64], extended: bool, id: u64) -> Option<Annotation> {
         joints,
         head_box: None,
         region: None,
+        track_id: None,
     })
 }
 

@@ -96,6 +96,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
                 path: pictures.find(&entry.image).path,
                 size: Size::new(0, 0),
                 clip: None,
+                frame: None,
                 orientation: Orientation::Auto,
                 annotations: Vec::new(),
             });
@@ -193,6 +194,7 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
         id,
         bbox: BBox::new(center.x - side / 2.0, center.y - side / 2.0, side, side),
         region: Some(Square { center, side }),
+        track_id: None,
         // MPII has no segmentation masks; the box of the joints stands in.
         area: BBox::around(labelled()).map_or(0.0, |b| b.area().max(1.0)),
         is_crowd: false,

@@ -235,6 +235,7 @@ mod tests {
             path,
             size: Size::new(4, 3),
             clip: None,
+            frame: None,
             orientation: Orientation::Auto,
             annotations: Vec::new(),
         };

@@ -152,6 +152,7 @@ fn seen(batch: &Batch, i: usize, input: &InputSpec, skeleton: &'static Skeleton)
                 .input_from_heatmap(input.size, batch.heatmap_size),
             attention: Vec::new(),
             query_key: Vec::new(),
+            fields: None,
             description: Vec::new(),
             track_id: None,
         }],

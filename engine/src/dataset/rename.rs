@@ -152,6 +152,7 @@ mod tests {
             ],
             head_box: None,
             region: None,
+            track_id: None,
         };
         let data = Dataset {
             samples: vec![Sample {
@@ -159,6 +160,7 @@ mod tests {
                 path: "a.jpg".into(),
                 size: Size::new(100, 100),
                 clip: None,
+                frame: None,
                 orientation: Orientation::Auto,
                 annotations: vec![person(1, 0), person(2, 3)],
             }],

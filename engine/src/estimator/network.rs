@@ -13,7 +13,9 @@ use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
 use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
 use crate::nn::{Kernels, Pass, Tally};
-use crate::output::{AttentionMap, Planes, QueryKey, RegionOutput, SharedPlanes, Stage, Timings};
+use crate::output::{
+    AttentionMap, LimbFields, Planes, QueryKey, RegionOutput, SharedPlanes, Stage, Timings,
+};
 use crate::pose::Keypoint;
 use crate::preprocess::{InputSpec, ModelInput};
 use crate::skeleton::Skeleton;
@@ -326,6 +328,24 @@ impl Network {
         })
     }
 
+    /// Returns the part affinity fields among the codec's input channels.
+    fn limb_fields(&self, maps: &Planes, image_from_field: Affine2) -> Option<LimbFields> {
+        let channels = (self.codec_spec.limb_fields)(self.skeleton)?;
+        let area = maps.size.area();
+        let values = maps
+            .values
+            .get(channels.start * area..channels.end * area)?;
+        Some(LimbFields {
+            planes: Planes {
+                n: channels.len(),
+                size: maps.size,
+                values: values.into(),
+            },
+            skeleton: self.skeleton,
+            image_from_field,
+        })
+    }
+
     /// Decodes `maps`, the codec's input channels; the first of them are the joints' heatmaps.
     pub(super) fn decode(
         &self,
@@ -381,6 +401,10 @@ impl Network {
                 })
             })
             .collect::<Result<_>>()?;
+        let fields = requested
+            .fields
+            .then(|| self.limb_fields(&maps, image_from_heatmap))
+            .flatten();
         maps.n = if requested.heatmaps {
             maps.n.min(self.skeleton.n_joints())
         } else {
@@ -394,6 +418,7 @@ impl Network {
                 image_from_heatmap,
                 attention,
                 query_key,
+                fields,
                 description: Vec::new(),
                 track_id: None,
             },
@@ -411,6 +436,7 @@ struct Batch {
 }
 
 /// The outputs of one input of a batch.
+#[derive(Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) out: &'a RawOutput,
     /// Index of the input.
@@ -458,6 +484,7 @@ mod tests {
         let everything = RequestedMaps {
             heatmaps: true,
             attention: true,
+            fields: true,
             description: true,
         };
         let mut timings = Timings::default();
@@ -474,6 +501,50 @@ mod tests {
             assert_eq!(alone.region, of_batch.region);
         }
         assert_ne!(batch[0].people, batch[1].people);
+        assert!(batch.iter().all(|result| result.region.fields.is_none()));
         assert!(run(&[]).is_empty());
+    }
+
+    /// Fails when the limb fields are other channels of the network than its affinity fields, lie
+    /// elsewhere than the heatmaps, or are copied although nobody needs them.
+    #[test]
+    fn limb_fields_are_the_affinity_fields() {
+        let spec = model("ssa-sfm-2").unwrap();
+        let shapes = spec.shapes(&spec.card().unwrap().build_options().unwrap());
+        let weights = Weights::random(&shapes.unwrap(), 1).unwrap();
+        let options = NetworkOptions {
+            device: DeviceSpec::Cpu,
+            threads: 1,
+            ..NetworkOptions::bundled(spec)
+        };
+        let mut network = Network::with_weights(&options, &weights).unwrap();
+        let size = Size::new(64, 48);
+        let rgba = (0..4 * size.area()).map(|i| (i * 7 % 251) as u8).collect();
+        let frame = Frame::new(0, 0.0, size, Pixels::unpooled(rgba));
+        let roi = Roi::whole(size, network.input.size.aspect());
+        let mut region = |fields| {
+            let requested = RequestedMaps {
+                fields,
+                heatmaps: true,
+                ..RequestedMaps::default()
+            };
+            let mut timings = Timings::default();
+            let result = network.infer_region(&frame, &roi, requested, &mut timings);
+            result.unwrap().region
+        };
+        assert_eq!(region(false).fields, None);
+        let found = region(true);
+        let fields = found.fields.unwrap();
+        assert_eq!(fields.image_from_field, found.image_from_heatmap);
+        assert_eq!(fields.planes.size, found.heatmaps.size);
+        let input = network.crop(&frame, &roi, &mut Timings::default());
+        let (maps, out) = network
+            .forward(&input.values, &mut network.pass(false))
+            .unwrap();
+        let paf = planes(out.get("paf").unwrap(), 0).unwrap();
+        assert_eq!((fields.planes.n, maps.n), (38, 19 + 38 + 36));
+        assert_eq!(fields.planes.values[..], paf.values[..]);
+        assert_eq!(fields.of_limb(18).unwrap()[1], paf.plane(37));
+        assert_eq!(fields.of_limb(19), None);
     }
 }

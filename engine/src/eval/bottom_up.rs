@@ -10,28 +10,17 @@
 use super::coco_ap::Detection;
 use super::oks::oks;
 use super::report::{EvalOptions, EvalReport};
-use super::tally::{Tally, check_joints, labelled_people};
+use super::tally::{NOWHERE, Tally, check_joints, labelled_people, points};
 use crate::codec::DecodedPerson;
 use crate::error::{Error, Result};
 use crate::geometry::Point;
-use crate::pose::Keypoint;
 use crate::sample::Sample;
 use crate::skeleton::Skeleton;
 use crate::track::assign;
 
-/// Position of a joint that was not found: too far from every label to be correct.
-const NOWHERE: Point = Point::new(f64::INFINITY, f64::INFINITY);
-
 /// Any similarity above zero makes a pair: a person with a joint near its label has it, and
 /// unpaired people count as misses just like wrong pairs.
 const LEAST_SIMILARITY: f64 = f64::MIN_POSITIVE;
-
-/// Returns the positions of a person's joints, with `absent` for those not found.
-fn points(person: &DecodedPerson, absent: Point) -> Vec<Point> {
-    let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
-    let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
-    person.joints.iter().map(place).collect()
-}
 
 /// Calls `predict` for all people in every image and compares the predictions with the labels.
 ///
@@ -64,11 +53,11 @@ pub fn evaluate_bottom_up(
             check_joints(skeleton, person.joints.len())?;
             tally.detections.push(Detection {
                 image_id: sample.image_id,
-                points: points(person, Point::default()),
+                points: points(&person.joints, Point::default()),
                 score: person.score,
             });
         }
-        let found: Vec<Vec<Point>> = found.iter().map(|p| points(p, NOWHERE)).collect();
+        let found: Vec<Vec<Point>> = found.iter().map(|p| points(&p.joints, NOWHERE)).collect();
         let labelled: Vec<_> = labelled_people(sample, &options.input)
             .map(|(_, label)| label)
             .collect();
@@ -91,6 +80,7 @@ mod tests {
     use super::super::top_down::tests::options;
     use super::*;
     use crate::geometry::{BBox, Size};
+    use crate::pose::Keypoint;
     use crate::sample::{Annotation, DetectedBox, Joint, Visibility};
     use crate::skeleton::JointOrigin;
     use proptest::prelude::*;
@@ -136,6 +126,7 @@ mod tests {
             joints: (0..17).map(joint).collect(),
             head_box: None,
             region: None,
+            track_id: None,
         }
     }
 
@@ -145,6 +136,7 @@ mod tests {
             path: "unused.jpg".into(),
             size: Size::new(640, 480),
             clip: None,
+            frame: None,
             orientation: crate::sample::Orientation::Auto,
             annotations,
         }

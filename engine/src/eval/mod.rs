@@ -4,11 +4,13 @@
 //! joints; [`evaluate_bottom_up`] calls it for all people in each image. Both fill an [`EvalReport`]
 //! with the [`METRICS`]: object keypoint similarity ([`oks`]) and the COCO averages built on it
 //! ([`coco_ap`]), and the fractions of joints within a distance relative to the torso ([`pck`]) or
-//! the head ([`pckh`]). [`chart()`] draws the report.
+//! the head ([`pckh`]). [`chart()`] draws the report. [`identity`] measures how well people keep their
+//! track ids in labelled video.
 
 mod bottom_up;
 mod chart;
 pub mod coco_ap;
+pub mod identity;
 pub mod oks;
 pub mod pck;
 pub mod pckh;

@@ -7,10 +7,21 @@ use super::pckh::Pckh;
 use super::report::{EvalOptions, EvalReport};
 use crate::error::{Error, Result};
 use crate::geometry::{Point, Roi};
+use crate::pose::Keypoint;
 use crate::preprocess::{InputSpec, has_region};
 use crate::sample::{Annotation, LeftOut, Sample, Visibility};
 use crate::skeleton::Skeleton;
 use crate::words::{counted, none_of};
+
+/// Position of a joint that was not found: too far from every label to be correct.
+pub(super) const NOWHERE: Point = Point::new(f64::INFINITY, f64::INFINITY);
+
+/// Returns the positions of a person's joints, with `absent` for those not found.
+pub(super) fn points(joints: &[Keypoint], absent: Point) -> Vec<Point> {
+    let is_found = |k: &&Keypoint| k.score > 0.0 && k.x.is_finite() && k.y.is_finite();
+    let place = |k: &Keypoint| Some(k).filter(is_found).map_or(absent, |k| k.point());
+    joints.iter().map(place).collect()
+}
 
 /// Returns all people to evaluate, with their regions for networks with input format `input`:
 /// people with a labelled joint and a positive area, except crowds.
@@ -164,6 +175,7 @@ mod tests {
             path: "a.png".into(),
             size: Size::new(100, 100),
             clip: None,
+            frame: None,
             orientation: crate::sample::Orientation::Auto,
             annotations: vec![Annotation {
                 id: 1,
@@ -174,6 +186,7 @@ mod tests {
                 joints,
                 head_box: None,
                 region: None,
+                track_id: None,
             }],
         };
         let mut tally = Tally::new(skeleton, &options());

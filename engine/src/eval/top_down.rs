@@ -153,6 +153,7 @@ pub(super) mod tests {
                 joints: numbers.as_chunks::<3>().0.iter().map(joint).collect(),
                 head_box: None,
                 region: None,
+                track_id: None,
             }
         };
         let sample = |image: &Value| Sample {
@@ -163,6 +164,7 @@ pub(super) mod tests {
                 number(image, "height") as usize,
             ),
             clip: None,
+            frame: None,
             orientation: crate::sample::Orientation::Auto,
             annotations: list("annotations")
                 .iter()

@@ -80,7 +80,7 @@ impl AttentionFigure<'_> {
         copy(&rgba, picture.width, &mut figure, width, above);
         let mut canvas = Canvas::new(&mut figure, size.width, size.height);
         let mut put = |shape: Shape| shape.draw(&mut canvas);
-        caption.lay_out(&mut put);
+        caption.lay_out(0, &mut put);
         let at = [pad, (above + picture.height) as f32 + pad];
         let length = (width as f32 - 2.0 * pad).floor();
         bar.lay_out(at, length, &mut put);

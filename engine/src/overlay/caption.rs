@@ -42,11 +42,12 @@ impl<'a> Caption<'a> {
         (n * CAPITALS * u + (n - 1.0).max(0.0) * self.spacing() + 2.0 * self.margin()) as usize
     }
 
-    /// Emits the lines, placed at the top left corner.
-    pub(super) fn lay_out(&self, put: &mut impl FnMut(Shape)) {
+    /// Emits the lines at the left edge, below row `top`.
+    pub(super) fn lay_out(&self, top: usize, put: &mut impl FnMut(Shape)) {
         let step = CAPITALS * self.unit as f32 + self.spacing();
+        let first = top as f32 + self.margin();
         for (i, line) in self.lines.iter().enumerate() {
-            let at = [self.margin(), self.margin() + i as f32 * step];
+            let at = [self.margin(), first + i as f32 * step];
             write(at, line, self.unit, put);
         }
     }
@@ -68,7 +69,7 @@ pub fn with_caption(frame: &Frame, text: &str) -> Frame {
     let mut rgba = [r, g, b, 255].repeat(size.area());
     copy(frame.rgba(), width, &mut rgba, size.width, above);
     let mut canvas = Canvas::new(&mut rgba, size.width, size.height);
-    caption.lay_out(&mut |shape: Shape| shape.draw(&mut canvas));
+    caption.lay_out(0, &mut |shape: Shape| shape.draw(&mut canvas));
     Frame::new(frame.id, frame.time_secs, size, Pixels::unpooled(rgba))
 }
 

@@ -9,6 +9,8 @@ mod attention;
 mod attention_figure;
 mod boxes;
 mod caption;
+mod fields;
+mod fields_figure;
 mod heatmap;
 mod skeleton;
 mod trail;
@@ -24,6 +26,7 @@ use poselens_shaders::view::View;
 
 pub use attention_figure::AttentionFigure;
 pub use caption::with_caption;
+pub use fields_figure::FieldsFigure;
 
 use crate::geometry::Size;
 use crate::output::PoseOutput;
@@ -52,6 +55,11 @@ pub struct OverlayStyle {
     /// Name of the attention map to show; `None` shows the model's first. Of a map with one plane
     /// per joint, the plane of [`Self::joint`] is shown, or else the maximum.
     pub attention: Option<String>,
+    /// Name of the limb whose field is shown ([`Skeleton::limb_name`]). `None` shows those of all
+    /// limbs, or of the limbs at [`Self::joint`] if there is one.
+    ///
+    /// [`Skeleton::limb_name`]: crate::skeleton::Skeleton::limb_name
+    pub limb: Option<String>,
     /// Colour map of maps that start at 0. Signed maps are always blue and red.
     pub colors: ColorMap,
     /// Map values below this are transparent, [0, 1]: a fraction of the range, or of the distance
@@ -93,6 +101,7 @@ impl Default for OverlayStyle {
             opacity: 0.6,
             joint: None,
             attention: None,
+            limb: None,
             colors: ColorMap::Viridis,
             map_threshold: 0.0,
             sampling: Sampling::Bilinear,
@@ -106,17 +115,28 @@ impl Default for OverlayStyle {
     }
 }
 
+/// Maps that an overlay shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapKind {
+    /// Heatmaps of the regions.
+    Heatmaps,
+    /// Attention maps of the regions.
+    Attention,
+    /// Part affinity fields of the regions.
+    Fields,
+}
+
 /// An available overlay: a row of [`OVERLAYS`].
 #[derive(Debug)]
 pub struct OverlaySpec {
     /// Name on the command line: `skeleton`, `heatmap`, `attention`, ...
     pub name: &'static str,
+    /// Title in the window, in lower case.
+    pub title: &'static str,
     /// One-line description for `--help` and tooltips.
     pub help: &'static str,
-    /// Whether it needs the regions' heatmaps.
-    pub needs_heatmaps: bool,
-    /// Whether it needs the regions' attention maps.
-    pub needs_attention: bool,
+    /// Maps that it shows; `None` if it shows poses.
+    pub needs: Option<MapKind>,
     /// Whether it writes track ids, unless another overlay later in the list does.
     pub writes_ids: bool,
     /// Adds its shapes to the scene.
@@ -126,7 +146,7 @@ pub struct OverlaySpec {
 impl OverlaySpec {
     /// Returns whether it covers the image with a map.
     pub fn is_map(&self) -> bool {
-        self.needs_heatmaps || self.needs_attention
+        matches!(self.needs, Some(MapKind::Heatmaps | MapKind::Attention))
     }
 }
 
@@ -135,43 +155,52 @@ impl OverlaySpec {
 pub const OVERLAYS: &[OverlaySpec] = &[
     OverlaySpec {
         name: "skeleton",
+        title: "skeleton",
         help: "limbs and joints; left is blue, right is orange",
-        needs_heatmaps: false,
-        needs_attention: false,
+        needs: None,
         writes_ids: true,
         mark: skeleton::mark,
     },
     OverlaySpec {
         name: "heatmap",
+        title: "heatmap",
         help: "where the network expects joints: the maximum over all joints, or one joint",
-        needs_heatmaps: true,
-        needs_attention: false,
+        needs: Some(MapKind::Heatmaps),
         writes_ids: false,
         mark: heatmap::mark,
     },
     OverlaySpec {
         name: "attention",
+        title: "attention",
         help: "one attention map of the network, blue and red around its neutral value",
-        needs_heatmaps: false,
-        needs_attention: true,
+        needs: Some(MapKind::Attention),
         writes_ids: false,
         mark: attention::mark,
     },
     OverlaySpec {
         name: "trail",
+        title: "trail",
         help: "the path of hands, feet and head over the last second",
-        needs_heatmaps: false,
-        needs_attention: false,
+        needs: None,
         writes_ids: false,
         mark: trail::mark,
     },
     OverlaySpec {
         name: "box",
+        title: "box",
         help: "a box around each person with its identity and score",
-        needs_heatmaps: false,
-        needs_attention: false,
+        needs: None,
         writes_ids: true,
         mark: boxes::mark,
+    },
+    OverlaySpec {
+        name: "fields",
+        title: "limb fields",
+        help: "where the network sees limbs, and in which direction: an arrow for each cell of the \
+               affinity fields",
+        needs: Some(MapKind::Fields),
+        writes_ids: false,
+        mark: fields::mark,
     },
 ];
 

@@ -9,7 +9,7 @@ use poselens_shaders::scene::Scene;
 
 use crate::concurrency::{Slot, StopFlag};
 use crate::error::Result;
-use crate::estimator::{Infer, RequestedMaps};
+use crate::estimator::Infer;
 use crate::frame::Frame;
 use crate::output::{PoseOutput, Stage, Timings};
 use crate::overlay;
@@ -275,26 +275,22 @@ impl InferLoop {
         let Some(mut last) = self.last.clone() else {
             return;
         };
-        let requested = self.requested();
         let is_recalled = std::mem::take(&mut self.is_recalled);
-        let lacks_maps = is_recalled
-            || last.output.as_ref().is_none_or(|output| {
-                output.regions.iter().any(|region| {
-                    (requested.heatmaps && region.heatmaps.n == 0)
-                        || (requested.attention && region.attention.is_empty())
-                })
-            });
         let is_selected_anew = std::mem::take(&mut self.is_selected_anew);
+        // A network without maps of a kind is not run again for them.
+        let has_maps = last.look.requested().cover(self.look.requested());
         if is_selected_anew && self.review.is_none() && !self.is_visited {
             // The people who were not selected are known to the tracker only.
             let frame = last.frame.clone();
             last.output = self.infer(&frame).or(last.output);
+            last.look = Arc::clone(&self.look);
             self.last = Some(last.clone());
-        } else if lacks_maps || is_selected_anew {
+        } else if is_recalled || is_selected_anew || last.output.is_none() || !has_maps {
             let near = last.output.as_ref().map_or(&[][..], |o| &o.poses);
             let frame = last.frame.clone();
             // Without a model the stored poses are kept.
             last.output = self.inspect(&frame, near).or(last.output);
+            last.look = Arc::clone(&self.look);
             self.last = Some(last.clone());
         }
         last.is_redraw = true;
@@ -302,22 +298,14 @@ impl InferLoop {
         self.present(presented);
     }
 
-    fn requested(&self) -> RequestedMaps {
-        RequestedMaps {
-            heatmaps: self.look.overlays.iter().any(|o| o.needs_heatmaps),
-            attention: self.look.overlays.iter().any(|o| o.needs_attention),
-            description: false,
-        }
-    }
-
     fn infer(&mut self, frame: &Frame) -> Option<Arc<PoseOutput>> {
-        let requested = self.requested();
+        let requested = self.look.requested();
         self.with_model(|infer| infer.infer(frame, requested))
     }
 
     /// Like [`Self::infer`], for a single frame without tracking state.
     fn inspect(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
-        let requested = self.requested();
+        let requested = self.look.requested();
         self.with_model(|infer| infer.inspect(frame, near, requested))
     }
 

@@ -1,6 +1,7 @@
 //! Appearance of the frames: overlays and smoothing.
 
-use crate::overlay::{OverlaySpec, OverlayStyle};
+use crate::estimator::RequestedMaps;
+use crate::overlay::{MapKind, OverlaySpec, OverlayStyle};
 use crate::track::{OneEuro, Selection};
 
 /// Selection and style of what is drawn into the frames.
@@ -16,6 +17,19 @@ pub struct Look {
     pub smoothing: OneEuro,
     /// The people that are shown and recorded.
     pub selection: Selection,
+}
+
+impl Look {
+    /// Returns the maps that the overlays need.
+    pub fn requested(&self) -> RequestedMaps {
+        let needs = |maps| self.overlays.iter().any(|o| o.needs == Some(maps));
+        RequestedMaps {
+            heatmaps: needs(MapKind::Heatmaps),
+            attention: needs(MapKind::Attention),
+            fields: needs(MapKind::Fields),
+            description: false,
+        }
+    }
 }
 
 impl Default for Look {

@@ -403,8 +403,8 @@ fn mark_x(scene: &mut Scene, output: &PoseOutput, _style: &OverlayStyle) {
 static X: OverlaySpec = OverlaySpec {
     name: "x",
     help: "",
-    needs_heatmaps: false,
-    needs_attention: false,
+    title: "x",
+    needs: None,
     writes_ids: false,
     mark: mark_x,
 };

@@ -35,6 +35,7 @@ const TEST_SIDE: usize = 64;
 const REQUESTED: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: false,
+    fields: false,
     description: true,
 };
 

@@ -3,7 +3,8 @@
 //!
 //! Names tell the origin of a tensor: `region0.heatmaps`, `region0.x51.M`,
 //! `region0.layer0.queries`; the affine maps from their pixels to the image's are stored next to
-//! them (`...image_from_map`, two rows of `[x y 1]`). `poses` are `[people, joints, 3]`: x, y,
+//! them (`...image_from_map`, two rows of `[x y 1]`). `region0.paf` has the x and y components of
+//! every affinity field, in the order of `limbs` in the metadata. `poses` are `[people, joints, 3]`: x, y,
 //! score. The displayed map is stored again as `shown.NAME`: for self-attention it is not a tensor
 //! of the network, but a row or column of a matrix.
 //!
@@ -59,6 +60,12 @@ impl Answer<'_> {
             .iter()
             .flat_map(|r| &r.query_key)
             .map(|layer| json!({"name": layer.name, "title": layer.title, "layer": layer.layer}));
+        let limbs = region.and_then(|r| r.fields.as_ref()).map(|fields| {
+            let limbs = 0..fields.skeleton.limbs.len();
+            limbs
+                .map(|l| fields.skeleton.limb_name(l))
+                .collect::<Vec<_>>()
+        });
         let fields = [
             ("source", json!(self.source)),
             ("frame", json!(output.frame.id)),
@@ -66,6 +73,7 @@ impl Answer<'_> {
             ("model", json!(&*output.model)),
             ("skeleton", json!(output.skeleton.name)),
             ("joints", json!(output.skeleton.joints)),
+            ("limbs", json!(limbs)),
             ("maps", maps.chain(layers).collect()),
             ("shown", json!(self.shown.map(|map| &map.name))),
             ("joint", json!(self.joint)),
@@ -119,6 +127,10 @@ pub fn tensors(output: &PoseOutput) -> Vec<NamedTensor> {
         if region.heatmaps.n > 0 {
             let name = format!("region{i}.heatmaps");
             planes(name, &region.heatmaps, &region.image_from_heatmap);
+        }
+        if let Some(fields) = &region.fields {
+            let name = format!("region{i}.paf");
+            planes(name, &fields.planes, &fields.image_from_field);
         }
         for map in &region.attention {
             let name = format!("region{i}.{}", map.name);
@@ -237,7 +249,7 @@ mod tests {
     use crate::frame::{Frame, Pixels};
     use crate::geometry::Size;
     use crate::nn::kernels::Threads;
-    use crate::output::{Direction, PeopleCount, QueryKey, RegionOutput, Timings};
+    use crate::output::{Direction, LimbFields, PeopleCount, QueryKey, RegionOutput, Timings};
     use crate::pose::{Keypoint, Pose};
     use crate::skeleton::Skeleton;
 
@@ -272,6 +284,15 @@ mod tests {
                     keys: vec![5.0, 6.0, 7.0, 8.0],
                     image_from_map: Affine2::IDENTITY,
                 }],
+                fields: Some(LimbFields {
+                    planes: Planes {
+                        n: 2,
+                        size: grid,
+                        values: vec![0.5, 0.25, -0.5, 0.75].into(),
+                    },
+                    skeleton: Skeleton::by_name("openpose18").unwrap(),
+                    image_from_field: Affine2::IDENTITY,
+                }),
                 description: Vec::new(),
                 track_id: None,
             }],
@@ -316,6 +337,8 @@ mod tests {
             "region0.layer0.image_from_map",
             "region0.layer0.keys",
             "region0.layer0.queries",
+            "region0.paf",
+            "region0.paf.image_from_map",
             "shown.layer0.dependency.head0",
             "shown.layer0.dependency.head0.image_from_map",
         ];
@@ -345,6 +368,9 @@ mod tests {
         let eighths = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625];
         let heatmaps = (vec![1, 2, 3], eighths.to_vec());
         assert_eq!(tensor("region0.heatmaps"), heatmaps);
+        assert!(about["limbs"].starts_with("[\"neck-r_hip\","));
+        let fields = (vec![2, 1, 2], vec![0.5, 0.25, -0.5, 0.75]);
+        assert_eq!(tensor("region0.paf"), fields);
         let keys = (vec![2, 2], vec![5.0, 6.0, 7.0, 8.0]);
         assert_eq!(tensor("region0.layer0.keys"), keys);
         let (shape, joints) = tensor("poses");

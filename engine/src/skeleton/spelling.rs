@@ -135,6 +135,21 @@ impl Skeleton {
         self.joint(name)
             .or_else(|| meaning(known, name).map(|m| m.joint))
     }
+
+    /// Returns the index of the limb between two joints, which `name` lists in any order and any
+    /// usual spelling, with a hyphen in between: `left elbow-left wrist`, `Left-Wrist-Left-Elbow`.
+    pub fn limb_spelled(&self, name: &str) -> Option<usize> {
+        let hyphens = name.match_indices('-');
+        let ends = hyphens.filter_map(|(at, _)| {
+            let (a, b) = (&name[..at], &name[at + 1..]);
+            Some([self.joint_spelled(a)?, self.joint_spelled(b)?])
+        });
+        let limb = |[a, b]: [usize; 2]| {
+            let mut limbs = self.limbs.iter();
+            limbs.position(|limb| *limb == [a, b] || *limb == [b, a])
+        };
+        ends.into_iter().find_map(limb)
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +180,29 @@ mod tests {
                 "{}",
                 skeleton.name
             );
+        }
+    }
+
+    /// Fails when a limb is not found by its joints, or joints without a limb between them are taken
+    /// for one.
+    #[test]
+    fn limbs_are_found_by_their_joints() {
+        let skeleton = Skeleton::by_name("openpose18").unwrap();
+        for l in 0..skeleton.limbs.len() {
+            let name = skeleton.limb_name(l);
+            assert_eq!(skeleton.limb(&name), Some(l));
+            assert_eq!(skeleton.limb_spelled(&name), Some(l), "{name}");
+        }
+        let forearm = skeleton.limb("l_elbow-l_wrist");
+        for name in [
+            "left wrist - left elbow",
+            "Left-Elbow-Left-Wrist",
+            "LElbow-LWrist",
+        ] {
+            assert_eq!(skeleton.limb_spelled(name), forearm, "{name}");
+        }
+        for name in ["l_wrist-r_wrist", "l_wrist", "-", "", "l_elbow-"] {
+            assert_eq!(skeleton.limb_spelled(name), None, "{name}");
         }
     }
 

@@ -144,7 +144,7 @@ pub(super) fn first_names(names: &[String]) -> String {
 
 /// Compares runs of digits as numbers and all else as lower-case text; names that differ only in
 /// leading zeros or case are compared bytewise, so that the order is the same on every system.
-fn natural_order(a: &str, b: &str) -> Ordering {
+pub(crate) fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while let (Some(char_a), Some(char_b)) = (rest_a.chars().next(), rest_b.chars().next()) {
         let order = if char_a.is_ascii_digit() && char_b.is_ascii_digit() {

@@ -24,6 +24,7 @@ pub mod video;
 
 pub use folder::ONE_OF_ITS_VIDEOS;
 pub use indexing::{Extent, Indexing};
+pub(crate) use listing::natural_order;
 pub use monitor::{CameraFormats, CameraReport, SourceMonitor, SourceStatus};
 pub use moving::is_video;
 pub(crate) use sample::CLIP as SAMPLE_CLIP;

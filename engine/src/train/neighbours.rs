@@ -62,6 +62,7 @@ mod tests {
             path: path.into(),
             size: Size::square(4),
             clip: (!clip.is_empty()).then(|| (*clip).to_owned()),
+            frame: None,
             orientation: Orientation::Auto,
             annotations: Vec::new(),
         };

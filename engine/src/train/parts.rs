@@ -130,12 +130,14 @@ mod tests {
             n_keypoints: 17,
             joints: (0..17).map(joint).collect(),
             head_box: None,
+            track_id: None,
         };
         Sample {
             image_id,
             path: PathBuf::from(format!("{clip}/{image_id}.png")),
             size: Size::new(256, 256),
             clip: Some(clip.to_owned()),
+            frame: None,
             orientation: Orientation::Stored,
             annotations: vec![person],
         }

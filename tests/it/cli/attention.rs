@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Tensor, safetensors};
+use candle_core::{Device, Tensor, safetensors};
 use image::RgbaImage;
 use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, model};
 use poselens_engine::source::SourceSpec;
+use poselens_tests::fill;
 
 use super::{Workdir, read_all};
 use crate::{mca, transpose};
@@ -223,4 +224,83 @@ fn each_part_has_its_own_map() {
         "attention {network} --keypoint nose --head 0 --out no.png"
     ));
     assert!(line.contains("--head"), "{line}");
+}
+
+/// Fails when the affinity fields are not drawn, not those of the chosen limbs, or an invalid
+/// request is not refused in one line.
+#[test]
+fn limb_fields_are_drawn_for_all_limbs_or_some() {
+    let workdir = workdir();
+    let spec = model("ssa-sfm-2").unwrap();
+    let options = spec.card().unwrap().build_options().unwrap();
+    let shapes = spec.shapes(&options).unwrap().0.into_iter();
+    let tensors: HashMap<String, Tensor> = shapes
+        .map(|(name, shape)| {
+            let values = fill::ssa_tensor(&name, &shape);
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            (name, tensor)
+        })
+        .collect();
+    safetensors::save(&tensors, workdir.path("ssa.safetensors")).unwrap();
+    let network = "--input person.png --model ssa-sfm-2 --weights ssa.safetensors --mode fields";
+    let draw = |options: &str| {
+        let arguments = format!("attention {network} {options} --out out.png");
+        let said = workdir.succeed(&arguments).stderr;
+        (inner(&picture(&workdir, "out.png")), said)
+    };
+    let (bare, said) = draw("--threshold 1000");
+    assert!(
+        said.contains("limb fields - all limbs - where the network sees limbs"),
+        "{said}"
+    );
+    let mut n_before = 0.0;
+    // Ever more limbs.
+    for (options, name) in [
+        ("--limb left_wrist-left_elbow", "l_elbow to l_wrist"),
+        ("--keypoint leftElbow", "limbs at l_elbow"),
+        ("", "all limbs"),
+    ] {
+        let (drawn, said) = draw(format!("{options} --threshold 0.000001").trim());
+        assert!(said.contains(name), "{options}: {said}");
+        let n = difference(&bare, &drawn);
+        assert!(n > n_before, "{options}: {n} {n_before}");
+        n_before = n;
+    }
+    for (options, parts) in [
+        ("--limb nose-l_wrist", &["nose-l_wrist", "neck-nose"][..]),
+        ("--keypoint tail", &["tail", "openpose18"]),
+        ("--head 0", &["--head"]),
+        (
+            "--limb neck-nose --keypoint nose",
+            &["--limb", "--keypoint"],
+        ),
+    ] {
+        let outcome = workdir.run(&format!("attention {network} {options} --out no.png"));
+        assert_eq!(outcome.code, Some(2), "{options}: {outcome:?}");
+        for part in parts {
+            assert!(
+                outcome.stderr.contains(part),
+                "{options}: {}",
+                outcome.stderr
+            );
+        }
+    }
+    for (options, part) in [
+        (
+            "--mode fields",
+            "sfm has no limb fields; choose one of: ssa-sfm-2",
+        ),
+        ("--keypoint nose --limb neck-nose", "--limb"),
+        ("", "--keypoint is needed"),
+    ] {
+        let arguments = format!("attention --input person.png {options} --out no.png");
+        let outcome = workdir.run(&arguments.replace("  ", " "));
+        assert_eq!(outcome.code, Some(2), "{options}: {outcome:?}");
+        assert!(
+            outcome.stderr.contains(part),
+            "{options}: {}",
+            outcome.stderr
+        );
+    }
+    assert!(!workdir.path("no.png").exists());
 }

@@ -12,6 +12,7 @@ mod mistakes;
 mod outputs;
 mod pictures;
 mod project;
+mod tracks;
 
 use std::fs::File;
 use std::io::{Read, Seek};

@@ -265,3 +265,33 @@ fn important_controls_are_visible() {
     window.click("Stop recording");
     window.until_says("Recorded ");
 }
+
+/// Fails when limb fields can be switched on for a network that has none, cannot be switched off
+/// there, or have no joint to choose.
+#[test]
+fn limb_fields_need_a_network_that_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    gui.models[0].name = "sfm".to_owned();
+    gui.models[1].name = "ssa-sfm-2".to_owned();
+    let size = egui::vec2(1280.0, 900.0);
+    let mut window = Window::of(Harness::builder().with_size(size), gui, folder);
+    window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
+    let is_disabled = |window: &Window| {
+        let switch = window.harness.get_by_label("Limb fields");
+        switch.accesskit_node().is_disabled()
+    };
+    assert!(is_disabled(&window));
+    window.choose("Network", "ssa-sfm-2");
+    window.until(|s| s.model.as_deref() == Some("ssa-sfm-2"));
+    assert!(!is_disabled(&window));
+    window.click("Limb fields");
+    assert_eq!(window.overlays(), ["fields", "skeleton"]);
+    window.choose("Joint", "Left wrist");
+    assert!(window.has("Hide below") && !window.has("Smooth maps"));
+    window.choose("Network", "sfm");
+    window.until(|s| s.model.as_deref() == Some("sfm"));
+    window.click("Limb fields");
+    assert_eq!(window.overlays(), ["skeleton"]);
+    assert!(is_disabled(&window));
+}

@@ -70,7 +70,7 @@ fn made((group, title, keys, action): &FixedCommand) -> Command {
 fn shared(gui: &GuiContext) -> impl Iterator<Item = Command> {
     let fixed = fixed().into_iter().map(made);
     let overlays = gui.overlays.iter().enumerate().map(|(i, overlay)| {
-        let title = format!("Overlay {}", overlay.name);
+        let title = format!("Overlay {}", overlay.title);
         let action = OverlayAction::Toggle(overlay.name.to_owned());
         Command {
             keys: OVERLAY_KEYS.get(i).copied().unwrap_or_default().to_vec(),

@@ -10,6 +10,7 @@ use crate::gui::context::approach;
 
 /// A word, and the starts of the titles it also finds, best match first.
 const SYNONYMS: &[(&str, &[&str])] = &[
+    ("affinity", &["Overlay limb fields"]),
     ("angle", &["Overlay skeleton", "Show all joints"]),
     ("accept", &["Accept the frame"]),
     ("annotate", &["Start or stop recording", "Label frames"]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use poselens_engine::geometry::Point;
-use poselens_engine::output::{Direction, RegionOutput};
+use poselens_engine::output::{Direction, PoseOutput, RegionOutput};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What is drawn over the image in Inspect. Availability follows from the model's output, never
@@ -19,11 +19,19 @@ pub enum What {
     Maps,
     /// Queries and keys of self-attention.
     QueryKey,
+    /// Part affinity fields.
+    Fields,
 }
 
 impl What {
     /// All variants, in the order of the switch.
-    pub const ALL: [Self; 4] = [Self::Picture, Self::Heatmap, Self::Maps, Self::QueryKey];
+    pub const ALL: [Self; 5] = [
+        Self::Picture,
+        Self::Heatmap,
+        Self::Maps,
+        Self::QueryKey,
+        Self::Fields,
+    ];
 
     /// Returns the label of the switch.
     pub const fn name(self) -> &'static str {
@@ -32,6 +40,7 @@ impl What {
             Self::Heatmap => "Heatmap",
             Self::Maps => "Maps",
             Self::QueryKey => "Query-key",
+            Self::Fields => "Fields",
         }
     }
 
@@ -42,26 +51,28 @@ impl What {
             Self::Heatmap => "Where the network expects the joint",
             Self::Maps => "Attention: where the network amplifies or suppresses features",
             Self::QueryKey => "Self-attention: which positions the network attends to",
+            Self::Fields => "Limb fields: where the network sees limbs, and in which direction",
         }
     }
 
-    /// Returns whether a region's output contains it.
-    pub fn is_in(self, region: &RegionOutput) -> bool {
+    /// Returns whether a region contains it; limb fields are those of the whole frame.
+    pub fn is_in(self, output: &PoseOutput, region: &RegionOutput) -> bool {
         match self {
             Self::Picture => true,
             Self::Heatmap => region.heatmaps.n > 0,
             Self::Maps => !region.attention.is_empty(),
             Self::QueryKey => !region.query_key.is_empty(),
+            Self::Fields => output.limb_fields().is_some(),
         }
     }
 
     /// Returns the requested variant if the region has it, else the most informative one it has.
-    pub fn of(region: &RegionOutput, wanted: Option<Self>) -> Self {
+    pub fn of(output: &PoseOutput, region: &RegionOutput, wanted: Option<Self>) -> Self {
         let by_worth = [Self::QueryKey, Self::Maps, Self::Heatmap, Self::Picture];
         wanted
             .into_iter()
             .chain(by_worth)
-            .find(|what| what.is_in(region))
+            .find(|what| what.is_in(output, region))
             .unwrap_or(Self::Picture)
     }
 }
@@ -95,6 +106,8 @@ pub struct Choices {
     pub layer: usize,
     /// Attention head; `None` averages all heads.
     pub head: Option<usize>,
+    /// Name of the limb whose field is shown; `None` shows those of the selected joint, or all.
+    pub limb: Option<String>,
     /// Opacity of maps over the image, [0, 1].
     pub opacity: f32,
     /// Value below which a map is transparent, [0, 1].
@@ -129,6 +142,7 @@ impl Default for Choices {
             direction: Direction::Dependency,
             layer: LAST_LAYER,
             head: None,
+            limb: None,
             opacity: 0.7,
             threshold: 0.0,
             is_smooth: false,

@@ -48,6 +48,14 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Returns the layout of the maps for `skeleton`.
+    pub fn of(skeleton: &Skeleton) -> Self {
+        Self {
+            n_joints: skeleton.n_joints(),
+            n_limbs: skeleton.limbs.len(),
+        }
+    }
+
     /// Returns the channels of the heatmaps: one per joint, then the background, which is 1 where
     /// there is no joint. J + 1 maps.
     pub fn heatmaps(self) -> Range<usize> {
@@ -88,6 +96,7 @@ pub(super) const FIELDS: CodecSpec = CodecSpec {
     approach: Approach::BottomUp,
     outputs: &["heatmaps", "paf", "offsets"],
     mirror,
+    limb_fields: |skeleton| Some(Layout::of(skeleton).paf()),
     build: |options| Box::new(FieldCodec::new(options.skeleton, options.sigma)),
 };
 
@@ -101,10 +110,7 @@ fn mirror(skeleton: &Skeleton) -> Vec<(usize, f32)> {
             .map(|l| (l, 1.0))
             .or_else(|| at([b, a]).map(|l| (l, -1.0)))
     };
-    let layout = Layout {
-        n_joints: skeleton.n_joints(),
-        n_limbs: skeleton.limbs.len(),
-    };
+    let layout = Layout::of(skeleton);
     let vector = |first: usize, (i, sign): (usize, f32)| {
         let x = first + 2 * i;
         [(x, -sign), (x + 1, sign)]
@@ -129,10 +135,7 @@ impl FieldCodec {
 
     /// Returns the channel layout of the maps.
     pub fn layout(&self) -> Layout {
-        Layout {
-            n_joints: self.skeleton.n_joints(),
-            n_limbs: self.skeleton.limbs.len(),
-        }
+        Layout::of(self.skeleton)
     }
 
     /// Finds the candidates of each joint.

@@ -189,6 +189,7 @@ mod tests {
                 .collect(),
             head_box: None,
             region: None,
+            track_id: None,
         }
     }
 
@@ -203,6 +204,7 @@ mod tests {
                 path,
                 size: Size::new(61, 45),
                 clip: None,
+                frame: None,
                 orientation: crate::sample::Orientation::Auto,
                 annotations: vec![person(i as u64)],
             }

@@ -158,6 +158,7 @@ mod tests {
             path: "a.jpg".into(),
             size: Size::new(100, 80),
             clip: None,
+            frame: None,
             orientation: crate::sample::Orientation::Auto,
             annotations: vec![Annotation {
                 id: 5,
@@ -173,6 +174,7 @@ mod tests {
                     .collect(),
                 head_box: None,
                 region: None,
+                track_id: None,
             }],
         }
     }

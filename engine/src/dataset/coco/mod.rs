@@ -56,6 +56,12 @@ struct CocoImage {
     width: Loose,
     height: Loose,
     clip: Loose,
+    /// Clip and frame of a labelled video, as in PoseTrack (`vid_id`) and COCO-VID (`video_id`).
+    vid_id: Loose,
+    video_id: Loose,
+    frame_id: Loose,
+    /// `false` marks an image of a video that nobody has labelled (PoseTrack).
+    is_labeled: Loose,
 }
 
 #[derive(Deserialize, Default)]
@@ -69,6 +75,8 @@ struct CocoAnnotation {
     iscrowd: Loose,
     keypoints: Numbers,
     num_keypoints: Loose,
+    /// Not part of COCO: the person's id in a labelled video, as in PoseTrack.
+    track_id: Loose,
     /// Not part of COCO: left, top, right, bottom of the head, as in MPII.
     head_box: Numbers,
 }
@@ -111,6 +119,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
         findings,
         samples: BTreeMap::new(),
         without_size: Vec::new(),
+        unlabelled: Vec::new(),
         n_repeated: 0,
         n_repeated_people: 0,
     };
@@ -122,6 +131,7 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
     };
     left_out.count("of another category", others);
     reader.people(annotations, category_id, &naming, &mut mended);
+    reader.drop_unlabelled();
     reader.sizes();
     reader.repeated();
     let Reader {
@@ -171,6 +181,8 @@ struct Reader<'a> {
     samples: BTreeMap<u64, Sample>,
     /// Ids of images without a size in the file.
     without_size: Vec<u64>,
+    /// Ids of images that the file marks as not labelled.
+    unlabelled: Vec<u64>,
     /// Number of images that are listed again, and of people.
     n_repeated: usize,
     n_repeated_people: usize,
@@ -249,6 +261,10 @@ impl Reader<'_> {
                 self.fault(format!("image {shown}: `file_name` is missing"));
                 continue;
             }
+            let clip = [&image.clip, &image.vid_id, &image.video_id];
+            if image.is_labeled.is_false() {
+                self.unlabelled.push(id);
+            }
             let mut place = pictures.find(&name);
             if place.by_part
                 && let Some(other) = found.insert(place.path.clone(), name.clone())
@@ -266,7 +282,8 @@ impl Reader<'_> {
                 image_id: id,
                 path: place.path,
                 size,
-                clip: image.clip.text(),
+                clip: clip.into_iter().find_map(Loose::text),
+                frame: image.frame_id.id(),
                 orientation: Orientation::default(),
                 annotations: Vec::new(),
             };
@@ -300,6 +317,29 @@ impl Reader<'_> {
                 self.findings
                     .push(Finding::of_file(Severity::Note, self.path, text));
             }
+        }
+    }
+
+    /// Drops the images that are marked as not labelled: there may be people in them.
+    fn drop_unlabelled(&mut self) {
+        let mut n = 0;
+        for id in std::mem::take(&mut self.unlabelled) {
+            if let Entry::Occupied(sample) = self.samples.entry(id)
+                && sample.get().annotations.is_empty()
+            {
+                sample.remove();
+                n += 1;
+            }
+        }
+        if n > 0 {
+            let samples = &self.samples;
+            self.without_size.retain(|id| samples.contains_key(id));
+            let text = format!(
+                "{} left out: marked as not labelled (`is_labeled`)",
+                are(n, "image")
+            );
+            self.findings
+                .push(Finding::of_file(Severity::Note, self.path, text));
         }
     }
 

@@ -136,6 +136,7 @@ pub(super) fn person(
             .map(corners)
             .filter(|b| b.w >= 0.0 && b.h >= 0.0),
         region: None,
+        track_id: a.track_id.id(),
         joints,
     })
 }

@@ -256,3 +256,40 @@ fn the_golden_file_is_read() {
     let people: usize = data.samples.iter().map(|s| s.annotations.len()).sum();
     assert_eq!((data.samples.len(), people), (12, 31));
 }
+
+/// Fails when the identities and frame numbers of labelled video are lost, or an image that nobody
+/// has labelled counts as an image without people.
+#[test]
+fn labelled_video_keeps_its_tracks_and_frames() {
+    let mut file = valid();
+    file["annotations"][0]["track_id"] = json!("3");
+    file["images"][0]["frame_id"] = json!(10_000_004);
+    file["images"][0]["vid_id"] = json!("000001");
+    file["images"][0]["is_labeled"] = json!(true);
+    let unlabelled = json!({
+        "id": 8, "file_name": "b.jpg", "width": 64, "height": 48, "video_id": 5,
+        "is_labeled": false,
+    });
+    let images = file["images"].as_array_mut().unwrap();
+    images.push(unlabelled);
+    let data = load_text(&file.to_string()).unwrap();
+    let [sample] = &data.samples[..] else {
+        panic!("one sample");
+    };
+    assert_eq!(
+        (sample.frame, sample.clip.as_deref()),
+        (Some(10_000_004), Some("c"))
+    );
+    assert_eq!(sample.annotations[0].track_id, Some(3));
+    let told = "1 image is left out: marked as not labelled (`is_labeled`)";
+    assert!(
+        data.notes.iter().any(|note| note == told),
+        "{:?}",
+        data.notes
+    );
+    file["images"][0].as_object_mut().unwrap().remove("clip");
+    file["images"][1]["is_labeled"] = json!(true);
+    let data = load_text(&file.to_string()).unwrap();
+    let clips: Vec<_> = data.samples.iter().map(|s| s.clip.as_deref()).collect();
+    assert_eq!(clips, [Some("000001"), Some("5")]);
+}

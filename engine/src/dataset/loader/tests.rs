@@ -41,12 +41,14 @@ fn pictures(folder: &Path, skeleton: &str, n: u64) -> Dataset {
                 .collect(),
             head_box: None,
             region: None,
+            track_id: None,
         };
         Sample {
             image_id: i,
             path,
             size: IMAGE,
             clip: None,
+            frame: None,
             orientation: crate::sample::Orientation::Auto,
             annotations: vec![annotation(2 * i), annotation(2 * i + 1)],
         }

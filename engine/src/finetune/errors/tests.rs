@@ -23,6 +23,7 @@ fn person(absent: &[&str]) -> Annotation {
         id: 1,
         bbox: BBox::new(0.0, 0.0, 160.0, 1.0),
         region: None,
+        track_id: None,
         area: 100.0,
         is_crowd: false,
         n_keypoints: 17,
@@ -37,6 +38,7 @@ fn sample(clip: &str, people: Vec<Annotation>) -> Sample {
         path: format!("images/{clip}/000007.png").into(),
         size: Size::new(640, 480),
         clip: Some(clip.to_owned()),
+        frame: None,
         orientation: Orientation::Stored,
         annotations: people,
     }

@@ -12,7 +12,7 @@ use super::part::{Part, PartPlan, keypoint_files};
 use super::{file_name, part_path};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
-use crate::estimator::{Infer, RequestedMaps};
+use crate::estimator::Infer;
 use crate::frame::FramePool;
 use crate::overlay;
 use crate::record::{Backpressure, Closing, stamp};
@@ -142,11 +142,7 @@ fn annotate_part(
 ) -> Result<()> {
     let mut source = video::open(&part_path(plan.folder, "raw", plan.number, "mp4"))?;
     let rate = source.info().rate.unwrap_or(30.0);
-    let requested = RequestedMaps {
-        heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
-        attention: look.overlays.iter().any(|o| o.needs_attention),
-        description: false,
-    };
+    let requested = look.requested();
     let pool = FramePool::new();
     let mut part = None;
     while let Some(frame) = source.next_frame()? {

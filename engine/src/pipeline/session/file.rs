@@ -179,15 +179,10 @@ impl Looking {
         if let Some(infer) = &mut infer {
             infer.set_smoothing(look.smoothing);
         }
-        let requested = RequestedMaps {
-            heatmaps: look.overlays.iter().any(|o| o.needs_heatmaps),
-            attention: look.overlays.iter().any(|o| o.needs_attention),
-            description: false,
-        };
         Self {
             infer,
+            requested: look.requested(),
             look: Arc::new(look),
-            requested,
         }
     }
 

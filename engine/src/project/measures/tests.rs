@@ -59,6 +59,7 @@ fn output(joints: Vec<Keypoint>, heatmaps: SharedPlanes) -> PoseOutput {
             image_from_heatmap: Affine2::IDENTITY,
             attention: Vec::new(),
             query_key: Vec::new(),
+            fields: None,
             description: Vec::new(),
             track_id: None,
         }],

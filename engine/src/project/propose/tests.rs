@@ -56,6 +56,7 @@ impl Infer for Sees {
                 image_from_heatmap: Affine2::IDENTITY,
                 attention: Vec::new(),
                 query_key: Vec::new(),
+                fields: None,
                 description: vec![x, self.weights],
                 track_id: None,
             }],

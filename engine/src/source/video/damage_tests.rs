@@ -195,8 +195,8 @@ fn a_broken_fragment_is_passed() {
 }
 
 /// Returns the position of the body of a leaf box.
-fn body_of(file: &[u8], kind: &[u8; 4]) -> usize {
-    file.windows(4).position(|w| w == kind).unwrap() + 4
+fn body_of(file: &[u8], kind: &str) -> usize {
+    file.windows(4).position(|w| w == kind.as_bytes()).unwrap() + 4
 }
 
 /// Fails when tables of an MP4 file that disagree cost frames or go unnoticed, frames that tables
@@ -210,7 +210,7 @@ fn the_tables_of_a_plain_file_declare_its_frames() {
     let (frames, warning) = read_both_ways(tail, "zeros behind");
     assert_eq!((frames.len(), warning), (N_FRAMES, None));
 
-    let times = body_of(&whole, b"stts") + 8;
+    let times = body_of(&whole, "stts") + 8;
     for count in [[0xA5; 4], 7_u32.to_be_bytes()] {
         let mut file = whole.clone();
         file[times..times + 4].copy_from_slice(&count);
@@ -230,7 +230,7 @@ fn the_tables_of_a_plain_file_declare_its_frames() {
     }
 
     let mut file = whole.clone();
-    let offsets = body_of(&file, b"stco") + 8;
+    let offsets = body_of(&file, "stco") + 8;
     file[offsets..].iter_mut().take(4).for_each(|b| *b = 0xA5);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("offsets.mp4");

@@ -1,7 +1,7 @@
 //! Interpretation of shared commands in this view, and the view's own commands.
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
-use poselens_engine::output::RegionOutput;
+use poselens_engine::output::{PoseOutput, RegionOutput};
 
 use crate::gui::action::inspect::{Form, InspectAction, TracksAction};
 use crate::gui::action::label::LabelAction;
@@ -13,8 +13,8 @@ use crate::gui::state::inspect::{Choices, Pick, What};
 use crate::gui::titles::joint_title;
 use crate::gui::trained;
 use crate::gui::view::PanelContext;
-use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::state::Inspect;
+use crate::gui::views::inspect::{limbs, shown};
 use crate::gui::zoom::magnified;
 
 /// Group under which this view's commands are listed.
@@ -88,6 +88,7 @@ fn toggled(name: &str, choices: &Choices) -> Option<InspectAction> {
             return Some(chosen(choices, |c| c.has_skeleton = !c.has_skeleton));
         }
         "heatmap" => Some(What::Heatmap),
+        "fields" => Some(What::Fields),
         // The most informative one of the model.
         "attention" => None,
         _ => return None,
@@ -142,6 +143,12 @@ pub(super) fn commands(inspect: &Inspect, cx: &PanelContext<'_>) -> Vec<Command>
             command(title, InspectAction::Pick(Some(pick)))
         }));
     }
+    all.extend(limbs_shown(inspect).into_iter().map(|(title, limb)| {
+        let action = chosen(&cx.state.inspect, |c| {
+            (c.what, c.limb) = (Some(What::Fields), limb);
+        });
+        command(format!("Limb fields: {}", title.to_lowercase()), action)
+    }));
     all.extend(cx.gui.models.iter().map(|model| {
         let name = model.name.clone();
         command(
@@ -201,27 +208,41 @@ fn of_tracks(inspect: &Inspect) -> Vec<Command> {
     all
 }
 
-/// Selects the map or self-attention layer `n` positions further, wrapping around; `None` if
+/// Returns the titles and names of the limbs whose fields a model has; first, all of them.
+fn limbs_shown(inspect: &Inspect) -> Vec<(String, Option<String>)> {
+    let mut outputs = inspect.slots.iter().filter_map(|s| s.found.as_ref());
+    let Some(fields) = outputs.find_map(|output| output.limb_fields()) else {
+        return Vec::new();
+    };
+    let all = std::iter::once(("all limbs".to_owned(), None));
+    let limbs = limbs::limbs(fields).map(|(title, name)| (title, Some(name)));
+    all.chain(limbs).collect()
+}
+
+/// Selects the map, limb or self-attention layer `n` positions further, wrapping around; `None` if
 /// neither is shown.
 pub(super) fn next(
     choices: &Choices,
-    model: &str,
+    output: &PoseOutput,
     region: &RegionOutput,
     n: isize,
 ) -> Option<Choices> {
     let around = |at: usize, len: usize| (at as isize + n).rem_euclid(len.max(1) as isize) as usize;
     let mut next = choices.clone();
-    match What::of(region, choices.what) {
+    match What::of(output, region, choices.what) {
         What::Maps => {
             let groups = shown::groups(region);
-            let now = shown::chosen_group(model, region, choices)?;
+            let now = shown::chosen_group(&output.model, region, choices)?;
             let at = groups.iter().position(|g| g.name == now.name)?;
             let name = groups[around(at, groups.len())].name.to_owned();
-            next.maps.insert(model.to_owned(), name);
+            next.maps.insert(output.model.to_string(), name);
         }
         What::QueryKey => {
             let len = region.query_key.len();
             next.layer = around(choices.layer.min(len.saturating_sub(1)), len);
+        }
+        What::Fields => {
+            next.limb = limbs::next(output.limb_fields()?, choices, n);
         }
         What::Picture | What::Heatmap => return None,
     }

@@ -15,6 +15,7 @@ mod compare;
 mod dialogs;
 mod export;
 mod frame_reader;
+mod limbs;
 mod meaning;
 mod model_slots;
 mod numbers;

@@ -175,7 +175,7 @@ impl Inspect {
             InspectAction::Next(n) => {
                 let answer = self.answer();
                 let next = answer.and_then(|(output, region)| {
-                    meaning::next(&core.state.inspect, &output.model, region, n)
+                    meaning::next(&core.state.inspect, output, region, n)
                 });
                 if let Some(choices) = next {
                     core.state.inspect = choices;

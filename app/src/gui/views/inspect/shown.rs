@@ -14,6 +14,7 @@ use poselens_shaders::scene::{Disc, Mark, Rect, Scene};
 use poselens_shaders::{CENTER, INK, Rgb};
 
 use crate::gui::state::inspect::{Choices, Pick, What};
+use crate::gui::views::inspect::limbs::chosen_name;
 
 /// Colour of the heatmap's peak pixel and the decoded joint.
 const PEAK: Rgb = [0xFF, 0xD1, 0x3B];
@@ -222,9 +223,9 @@ pub fn show(
         };
     };
     let joint = picked.and_then(|p| p.joint);
-    let what = What::of(region, choices.what);
+    let what = What::of(output, region, choices.what);
     let (map, hint) = match what {
-        What::Picture | What::Heatmap => (None, None),
+        What::Picture | What::Heatmap | What::Fields => (None, None),
         What::Maps => {
             let group = chosen_group(&output.model, region, choices);
             let map = group.and_then(|g| g.at(choices.iteration));
@@ -237,25 +238,7 @@ pub fn show(
         What::QueryKey if picked.is_none() => (None, Some("pick a joint or a pixel")),
         What::QueryKey => (cell.cloned(), None),
     };
-    let range = if choices.is_range_fixed {
-        RangeMode::Fixed
-    } else {
-        RangeMode::PerFrame
-    };
-    let style = OverlayStyle {
-        opacity: choices.opacity,
-        joint: joint.map(|(j, _)| j),
-        attention: None,
-        map_threshold: choices.threshold,
-        sampling: if choices.is_smooth {
-            Sampling::Bilinear
-        } else {
-            Sampling::Nearest
-        },
-        heatmap_range: range,
-        attention_range: range,
-        ..OverlayStyle::default()
-    };
+    let style = style(output, joint.map(|(j, _)| j), choices);
     // Overlays draw everything in their input: they get a copy with only the selected map.
     let drawn = PoseOutput {
         regions: vec![RegionOutput {
@@ -263,6 +246,7 @@ pub fn show(
             image_from_heatmap: region.image_from_heatmap,
             attention: map.iter().cloned().collect(),
             query_key: Vec::new(),
+            fields: output.limb_fields().cloned(),
             description: Vec::new(),
             track_id: None,
         }],
@@ -270,6 +254,7 @@ pub fn show(
     };
     let layer = match what {
         What::Heatmap => Some("heatmap"),
+        What::Fields => Some("fields"),
         What::Maps | What::QueryKey if map.is_some() => Some("attention"),
         _ => None,
     };
@@ -305,6 +290,31 @@ pub fn show(
         scene: Arc::new(scene),
         map,
         hint: hint.map(str::to_owned),
+    }
+}
+
+/// Converts the choices; `joint` is the picked one.
+fn style(output: &PoseOutput, joint: Option<usize>, choices: &Choices) -> OverlayStyle {
+    let range = if choices.is_range_fixed {
+        RangeMode::Fixed
+    } else {
+        RangeMode::PerFrame
+    };
+    let fields = output.limb_fields();
+    OverlayStyle {
+        opacity: choices.opacity,
+        joint,
+        attention: None,
+        limb: fields.and_then(|fields| chosen_name(fields, choices)),
+        map_threshold: choices.threshold,
+        sampling: if choices.is_smooth {
+            Sampling::Bilinear
+        } else {
+            Sampling::Nearest
+        },
+        heatmap_range: range,
+        attention_range: range,
+        ..OverlayStyle::default()
     }
 }
 

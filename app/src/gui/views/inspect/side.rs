@@ -1,7 +1,7 @@
 //! The right-hand panels: file, models, joint, maps, export.
 
 use eframe::egui::{self, Align, Button, Image, Label, Layout, RichText, Slider, Ui};
-use poselens_engine::output::{Direction, RegionOutput};
+use poselens_engine::output::{Direction, PoseOutput, RegionOutput};
 
 use crate::gui::action::inspect::{Form, InspectAction};
 use crate::gui::action::{Action, SourceAction};
@@ -10,6 +10,7 @@ use crate::gui::path_field::path_field_ui;
 use crate::gui::state::inspect::{Choices, Pick, What};
 use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::inspect::compare::compare_ui;
+use crate::gui::views::inspect::limbs::limb_ui;
 use crate::gui::views::inspect::state::{GridPictures, InspectContext, ModelSlot};
 use crate::gui::views::inspect::{numbers, shown};
 use crate::gui::{theme, trained, widgets};
@@ -185,21 +186,24 @@ pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     let mut choices = cx.state.inspect.clone();
     widgets::section_ui(ui, "Show", |ui| {
         let slots = cx.view.slots.iter().enumerate();
-        let regions: Vec<(usize, &ModelSlot, &RegionOutput)> = slots
+        let regions: Vec<(usize, &ModelSlot, &PoseOutput, &RegionOutput)> = slots
             .filter_map(|(slot, model_slot)| {
                 let output = model_slot.like()?;
                 let pick = cx.view.pick.as_ref();
                 let point = pick.and_then(|p| shown::picked(output, p)).map(|p| p.point);
-                Some((slot, model_slot, shown::region(output, point)?))
+                Some((slot, model_slot, &**output, shown::region(output, point)?))
             })
             .collect();
-        let now = regions.first().map(|r| What::of(r.2, choices.what));
+        let now = regions.first();
+        let now = now.map(|(.., output, region)| What::of(output, region, choices.what));
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
-            // Narrow padding: four buttons fit into one row of the panel.
+            // Narrow padding: the buttons fit into one row of the panel.
             ui.spacing_mut().button_padding.x = 6.0;
             for what in What::ALL {
-                let is_there = regions.iter().any(|r| what.is_in(r.2));
+                let is_there = regions
+                    .iter()
+                    .any(|(.., output, region)| what.is_in(output, region));
                 let button = Button::selectable(now == Some(what), what.name());
                 let button = ui
                     .add_enabled(is_there, button)
@@ -210,14 +214,18 @@ pub(super) fn show_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
                 }
             }
         });
-        for (slot, model_slot, region) in regions {
-            let what = What::of(region, choices.what);
+        for (slot, model_slot, output, region) in regions {
+            let what = What::of(output, region, choices.what);
             // If both slots have the same model, its maps are listed once, but each slot has its
             // own self-attention grid.
             let is_kept = slot == 1 && cx.view.kept.is_some();
             ui.push_id(slot, |ui| match what {
                 What::Maps if !is_kept => maps_ui(ui, model_slot, region, &mut choices),
                 What::QueryKey => query_key_ui(ui, model_slot, &mut choices),
+                What::Fields => {
+                    let pick = cx.view.pick.as_ref();
+                    limb_ui(ui, &model_slot.title(), output, pick, &mut choices);
+                }
                 What::Maps | What::Picture | What::Heatmap => {}
             });
         }

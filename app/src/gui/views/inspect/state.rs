@@ -29,6 +29,7 @@ use crate::gui::waker::Waker;
 const ALL: RequestedMaps = RequestedMaps {
     heatmaps: true,
     attention: true,
+    fields: true,
     description: false,
 };
 

@@ -1,53 +1,74 @@
 //! The overlay panel.
 
 use eframe::egui::{self, Button, Label, RichText, Ui};
+use poselens_engine::overlay::{MapKind, OverlaySpec};
 
 use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::{Action, OverlayAction};
 use crate::gui::command::OVERLAY_KEYS;
+use crate::gui::context::no_fields;
 use crate::gui::titles::{joint_title, sentence};
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
 pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Overlays", |ui| {
-        let (mut has_maps, mut has_joints) = (false, false);
+        let (mut has_joints, mut has_heatmaps) = (false, false);
+        let (mut has_maps, mut has_pixels) = (false, false);
         for (i, overlay) in cx.gui.overlays.iter().enumerate() {
             let is_on = cx.state.overlays.contains(overlay.name);
             let key = OVERLAY_KEYS.get(i).map(|_| (i + 1).to_string());
-            let title = sentence(overlay.name);
-            let response = widgets::switch_row_ui(ui, &title, key.as_deref(), is_on);
+            let title = sentence(overlay.title);
+            let hindrance = hindrance(overlay, cx).filter(|_| !is_on);
+            let row = ui.add_enabled_ui(hindrance.is_none(), |ui| {
+                widgets::switch_row_ui(ui, &title, key.as_deref(), is_on)
+            });
             let help = match key {
                 Some(key) => format!("{}\nKey {key}; key 0 switches all off", overlay.help),
                 None => format!("{}\nKey 0 switches all off", overlay.help),
             };
-            if response.on_hover_text(help).clicked() {
+            let response = row.inner.on_hover_text(help);
+            let reason = hindrance.unwrap_or_default();
+            if response.on_disabled_hover_text(reason).clicked() {
                 send(cx, OverlayAction::Toggle(overlay.name.to_owned()));
             }
-            has_maps |= is_on && overlay.is_map();
-            has_joints |= is_on && !overlay.is_map();
-            if is_on && overlay.needs_heatmaps {
-                joint_ui(ui, cx);
+            if !is_on {
+                continue;
             }
-            if is_on && overlay.needs_attention {
-                if has_self_attention_alone(cx) {
+            match overlay.needs {
+                None => has_joints = true,
+                // One list for both maps.
+                Some(MapKind::Fields) if has_heatmaps => {}
+                Some(MapKind::Heatmaps | MapKind::Fields) => joint_ui(ui, cx),
+                Some(MapKind::Attention) if has_self_attention_alone(cx) => {
                     self_attention_ui(ui, cx);
-                } else {
-                    attention_ui(ui, cx);
                 }
+                Some(MapKind::Attention) => attention_ui(ui, cx),
             }
+            has_heatmaps |= overlay.needs == Some(MapKind::Heatmaps);
+            has_maps |= overlay.needs.is_some();
+            has_pixels |= overlay.is_map();
         }
         if has_joints {
             shown_joints_ui(ui, cx);
         }
         if has_maps {
-            maps_ui(ui, cx);
+            maps_ui(ui, cx, has_pixels);
         }
     });
 }
 
-/// Shows the settings of maps.
-fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
+/// Returns why the running model cannot show an overlay.
+fn hindrance(overlay: &OverlaySpec, cx: &LiveContext<'_>) -> Option<String> {
+    let model = cx.ui_state.model.as_ref()?;
+    match overlay.needs {
+        Some(MapKind::Fields) => no_fields(model, &cx.gui.models),
+        None | Some(MapKind::Heatmaps | MapKind::Attention) => None,
+    }
+}
+
+/// Shows the settings of maps; `has_pixels` if some of them cover the image.
+fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_pixels: bool) {
     let help = "Opacity of the maps over the image";
     if let Some(value) = widgets::fraction_ui(ui, "Opacity", help, cx.state.opacity) {
         send(cx, OverlayAction::Opacity(value));
@@ -55,6 +76,9 @@ fn maps_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     let help = "Values below it are not drawn; for signed maps, values close to 0";
     if let Some(value) = widgets::fraction_ui(ui, "Hide below", help, cx.state.map_threshold) {
         send(cx, OverlayAction::MapThreshold(value));
+    }
+    if !has_pixels {
+        return;
     }
     let is_on = cx.state.is_map_smooth;
     let response = widgets::switch_row_ui(ui, "Smooth maps", None, is_on);
@@ -112,7 +136,8 @@ fn joint_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
         .map(|joint| (joint_title(joint), Some(joint) == chosen));
     let choices = std::iter::once(("All joints".to_owned(), chosen.is_none())).chain(names);
     let shown = chosen.map_or("All joints".to_owned(), |j| joint_title(j));
-    let help = "Joint whose heatmap is shown; 'all joints' shows the maximum at each position";
+    let help = "Joint whose heatmap, or the fields of whose limbs, are shown; 'all joints' shows the \
+     maximum at each position, or all limbs";
     if let Some(i) = widgets::choice_ui(ui, "Joint", help, &shown, choices) {
         let joint = i.checked_sub(1).map(|j| joints[j].clone());
         send(cx, OverlayAction::Joint(joint));
