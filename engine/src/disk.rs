@@ -187,6 +187,18 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// Returns whether two paths refer to the same existing file, also by hard links.
+pub fn is_same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        File::open(a).is_ok_and(|file| is_at(&file, b))
+    }
+    #[cfg(not(unix))]
+    {
+        matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    }
+}
+
 /// Renames the complete file `part` to `path` in the same folder, durably.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::words::counted;
 
 use super::args::NetworkArgs;
+use super::targets::Targets;
 use super::{Common, wrong_usage};
 
 /// Options of `attention`.
@@ -92,6 +93,10 @@ const MAX_LOOKS: usize = 8;
 const APPLIED: [&str; 3] = ["gate", "part", "att_sum"];
 
 pub(super) fn run(common: &Common, args: &AttentionArgs) -> anyhow::Result<()> {
+    let mut targets = Targets::default();
+    targets.input(Path::new(&args.input));
+    targets.inputs(&args.network.weights);
+    targets.output(&args.out)?;
     if args.mode == Some(Mode::Fields) {
         return fields::run(common, args);
     }

@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
+use super::targets::Targets;
 use super::{Common, checked, wrong_usage};
 use crate::option_texts::{IMAGES, LABELS};
 
@@ -128,6 +129,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     }
     let mut network = checked(args.network.load(common, args.decode.as_deref()))?;
     let labels = args.labels(&mut network)?;
+    args.check_plot(&labels.dataset.samples)?;
     let (options, boxes_left_out) = args.options(&network, &labels.dataset)?;
     let report = measure(&mut network, &labels, &options, &averaging)?;
     let skeleton = labels.dataset.skeleton;
@@ -215,6 +217,22 @@ impl EvalArgs {
             dataset.notes.push(note);
         }
         Ok(Labels { dataset, names })
+    }
+
+    /// Refuses a chart that would replace an input.
+    fn check_plot(&self, samples: &[Sample]) -> anyhow::Result<()> {
+        let Some(plot) = &self.plot else {
+            return Ok(());
+        };
+        let mut targets = Targets::default();
+        targets.input(&self.annotations);
+        let images = samples.iter().map(|sample| &sample.path);
+        targets.inputs(images.filter(|path| path.file_name() == plot.file_name()));
+        targets.inputs(&self.network.weights);
+        if self.boxes != "gt" {
+            targets.input(Path::new(&self.boxes));
+        }
+        targets.output(plot)
     }
 
     /// Returns the folder of the images.

@@ -13,6 +13,7 @@ use poselens_engine::nn::{Kernels, Pass};
 
 use super::Common;
 use super::args::model_names;
+use super::targets::Targets;
 
 /// Options of `forward`.
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,9 @@ pub(super) struct ForwardArgs {
 }
 
 pub(super) fn run(common: &Common, args: &ForwardArgs) -> anyhow::Result<()> {
+    let mut targets = Targets::default();
+    targets.inputs([&args.input, &args.weights]);
+    targets.output(&args.output)?;
     let spec = model(&args.model)?;
     let card = spec.card_for(Some(&args.weights))?;
     let of_card = card.skeleton()?;

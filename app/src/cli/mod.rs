@@ -17,6 +17,7 @@ mod models;
 mod progress;
 mod project;
 mod run;
+mod targets;
 mod train;
 mod window;
 

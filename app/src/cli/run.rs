@@ -21,6 +21,7 @@ use serde::Serialize;
 use self::follow::{follow, wait_for_model};
 use super::args::{NetworkArgs, PeopleArgs, overlay_names};
 use super::progress::Progress;
+use super::targets::{Targets, is_stdout};
 use super::{Common, wrong_usage};
 use crate::option_texts::THRESHOLD;
 use crate::outputs::{OutputPlan, RunTap, SharedFigures, SoundPlan};
@@ -102,26 +103,23 @@ impl RunArgs {
     /// Rejects outputs that would overwrite the input or another output. Devices and pipes are
     /// exempt, but standard output takes only one list or document.
     fn check_outputs(&self, spec: &SourceSpec) -> anyhow::Result<()> {
-        let is_stdout = |path: &PathBuf| resolved(path) == Path::new(STDOUT);
-        if self.write_openpose.as_ref().is_some_and(is_stdout) {
+        if self
+            .write_openpose
+            .as_ref()
+            .is_some_and(|path| is_stdout(path))
+        {
             return wrong_usage(
                 "--write-openpose writes one file per frame: give a folder, not standard output",
             );
         }
-        let mut taken = vec![(resolved(Path::new(spec.argument())), "the input")];
+        let mut targets = Targets::default();
+        targets.input(Path::new(spec.argument()));
+        targets.inputs(&self.network.weights);
         if self.json {
-            taken.push((STDOUT.into(), "where --json prints"));
+            targets.printed();
         }
         for path in self.outputs() {
-            let is_special = std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir());
-            if is_special && !is_stdout(path) {
-                continue;
-            }
-            let file = resolved(path);
-            if let Some((_, what)) = taken.iter().find(|(taken, _)| *taken == file) {
-                return wrong_usage(format!("cannot write to {}: it is {what}", path.display()));
-            }
-            taken.push((file, "another output"));
+            targets.output(path)?;
         }
         Ok(())
     }
@@ -149,30 +147,6 @@ impl RunArgs {
             json: false,
         }
     }
-}
-
-/// Names of standard output in the file system.
-const STDOUT_FILES: [&str; 4] = [
-    "/dev/stdout",
-    "/dev/fd/1",
-    "/proc/self/fd/1",
-    "/proc/thread-self/fd/1",
-];
-
-/// Returns the canonical path of a file, which need not exist yet.
-fn resolved(path: &Path) -> PathBuf {
-    if path == Path::new(STDOUT) || STDOUT_FILES.iter().any(|file| path == Path::new(file)) {
-        return STDOUT.into();
-    }
-    let in_folder = || {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        Some(folder.join(path.file_name()?))
-    };
-    path.canonicalize()
-        .ok()
-        .or_else(in_folder)
-        .unwrap_or_else(|| path.to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use super::clip::Clip;
 use super::coco::{FrameNames, document, exported};
 use super::dlc::table;
 use super::file::PROJECT;
@@ -12,7 +13,7 @@ use super::journal::JOURNAL;
 use super::open::Contents;
 use super::person::FrameKey;
 use super::snapshot::SNAPSHOT;
-use crate::disk::{Draft, copy, replace};
+use crate::disk::{Draft, copy, is_same_file, replace};
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::record::save_png;
@@ -98,7 +99,22 @@ fn refuse_own(contents: &Contents, path: &Path) -> Result<()> {
         let reason = "is a file of the project itself; export to another place";
         return Err(Error::data(path, reason));
     }
-    Ok(())
+    let real_path = path.canonicalize();
+    let is_of = |clip: &Clip| {
+        let place = clip.place(contents.folder());
+        let is_inside = |place: &Path| real_path.as_ref().is_ok_and(|path| path.starts_with(place));
+        is_same_file(&place, path) || place.canonicalize().is_ok_and(|place| is_inside(&place))
+    };
+    match contents.file().clips.iter().find(|clip| is_of(clip)) {
+        Some(clip) => {
+            let reason = format!(
+                "is the clip {} or in it; export to another place",
+                clip.name
+            );
+            Err(Error::data(path, reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes the images and finds out their sizes.

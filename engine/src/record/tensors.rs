@@ -395,7 +395,7 @@ mod tests {
         let about: Value = serde_json::from_str(&about).unwrap();
         assert_eq!(about["joints"].as_array().unwrap().len(), 17);
         assert_eq!((&about["frame"], about.get("shown")), (&json!(3), None));
-        assert_eq!(paths.len(), 6);
+        assert_eq!(paths.len(), 8);
         let heatmaps = paths.iter().find(|p| p.ends_with("region0.heatmaps.npy"));
         let bytes = fs::read(heatmaps.unwrap()).unwrap();
         let text = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,2,3,), }";

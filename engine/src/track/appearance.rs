@@ -72,9 +72,11 @@ fn pixel(frame: &Frame, at: Point) -> Option<[u8; 3]> {
     let size = frame.size();
     let (x, y) = (at.x.round(), at.y.round());
     let is_inside = x >= 0.0 && y >= 0.0 && x < size.width as f64 && y < size.height as f64;
+    if !is_inside {
+        return None;
+    }
     let at = BYTES_PER_PIXEL * (y as usize * size.width + x as usize);
-    let rgba = is_inside.then(|| frame.rgba().get(at..at + 3))?;
-    rgba?.try_into().ok()
+    frame.rgba().get(at..at + 3)?.try_into().ok()
 }
 
 /// Adds a colour to the bins around it.

@@ -404,8 +404,7 @@ pub(super) fn log(history: &[EpochRecord]) -> String {
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     let names = "epoch,step,lr,loss,pck,oks_ap,secs,images_per_sec,broken";
     let mut head = vec![names.to_owned()];
-    let column = |part: &&String| format!("pck_of_{}", part.replace(' ', "_"));
-    head.extend(parts.iter().map(column));
+    head.extend(parts.iter().map(|part| format!("pck_of_{part}")));
     head.extend(blocks.iter().map(|block| format!("mean_abs_m_{block}")));
     let row = |r: &EpochRecord| {
         let mut row = vec![r.epoch.to_string(), r.step.to_string(), r.lr.to_string()];

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use poselens_engine::frame::Frame;
+use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::Size;
+use poselens_engine::record::save_png;
 use poselens_tests::{fill, golden};
 
 use super::{Running, Workdir, asset};
@@ -27,6 +28,10 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --record out.webm",
         "run --input sample --record out",
         "run --input sample --overlay skeleton,nosuch",
+        "run --input sample --people two",
+        "run --input sample --people several:0",
+        "run --input sample --follow 0",
+        "run --input sample --follow left",
         "run --input sample --device toaster",
         "run --input sample --threads 0",
         "doctor --log poselens_engine=loud",
@@ -42,6 +47,46 @@ fn wrong_usage_exits_with_2() {
     }
 }
 
+/// Fails when an output replaces an input of the command: an image by its attention map, a video by a
+/// recording through a hard link, weights by poses, or an image of the input folder by a list.
+#[test]
+fn inputs_are_never_replaced() {
+    let workdir = Workdir::new();
+    workdir.copy(&asset("clips/sister.mkv"), "in.mp4");
+    std::fs::hard_link(workdir.path("in.mp4"), workdir.path("linked.mp4")).unwrap();
+    let frame = Frame::new(0, 0.0, Size::new(8, 8), Pixels::unpooled(vec![99; 256]));
+    save_png(&frame, &workdir.path("images/1.png")).unwrap();
+    std::fs::write(workdir.path("w.safetensors"), "weights").unwrap();
+    for (arguments, input) in [
+        (
+            "attention --input images/1.png --keypoint nose --out images/1.png",
+            "images/1.png",
+        ),
+        (
+            "run --input in.mp4 --max-frames 2 --record linked.mp4",
+            "in.mp4",
+        ),
+        (
+            "run --input sample --weights w.safetensors --write-json w.safetensors",
+            "w.safetensors",
+        ),
+        (
+            "run --input images --write-csv images/1.png",
+            "images/1.png",
+        ),
+        (
+            "forward --model sfm --weights w.safetensors --input in.mp4 --output in.mp4",
+            "in.mp4",
+        ),
+    ] {
+        let before = std::fs::read(workdir.path(input)).unwrap();
+        let outcome = workdir.run(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments}: {outcome:?}");
+        assert!(outcome.stderr.contains("cannot write to"), "{outcome:?}");
+        assert_eq!(std::fs::read(workdir.path(input)).unwrap(), before);
+    }
+}
+
 /// Fails when conflicting options exit with the code of a failure, or their file is not named.
 #[test]
 fn conflicting_options_exit_with_2() {
@@ -54,6 +99,9 @@ fn conflicting_options_exit_with_2() {
     let backwards = workdir.run("run --input sample --start 2 --end 1");
     assert_eq!(backwards.code, Some(2), "{backwards:?}");
     assert!(backwards.stderr.contains("--end 1"), "{backwards:?}");
+    let all = workdir.run("run --input sample --model ssa-sfm-2 --people one");
+    assert_eq!(all.code, Some(2), "{all:?}");
+    assert!(all.stderr.contains("--follow largest"), "{all:?}");
     let train = "train --annotations people.json --out out";
     for (options, named) in [
         ("--init scratch --freeze backbone", "random weights"),

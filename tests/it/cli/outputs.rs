@@ -237,7 +237,9 @@ fn without_a_display_the_demo_is_written() {
             command.env_remove(name);
         }
         let outcome = Running::start(command).wait();
-        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        // The cut clip lacks frames that it declares.
+        let code = i32::from(arguments.contains("short"));
+        assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("no display"), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("poselens-demo.mp4"));
         workdir.frames("poselens-demo.mp4").len()
@@ -271,7 +273,8 @@ fn a_display_that_does_not_respond_counts_as_none() {
     };
     for (variable, value) in [("DISPLAY", ":7919"), ("WAYLAND_DISPLAY", "wayland-7919")] {
         let demo = run(variable, value, "gui --input short.mkv");
-        assert_eq!(demo.code, Some(0), "{demo:?}");
+        // The cut clip lacks frames that it declares.
+        assert_eq!(demo.code, Some(1), "{demo:?}");
         let line = demo.stderr.lines().next().unwrap();
         for part in [
             variable,

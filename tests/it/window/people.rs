@@ -54,7 +54,7 @@ fn clicks_follow_and_hide_people() {
     click_at(&mut window, image.center(), PointerButton::Primary);
     window.until(|s| ids(s) == [2]);
     assert!(contains(&window, "#2 of 3 people"), "in the header");
-    let beside = egui::pos2(image.center().x, image.bottom() - 12.0);
+    let beside = egui::pos2(image.center().x, image.bottom() - 2.0);
     click_at(&mut window, beside, PointerButton::Primary);
     window.until(|s| ids(s) == [1, 2, 3]);
     click_at(&mut window, image.center(), PointerButton::Secondary);

@@ -1,7 +1,6 @@
 //! The stage with the live frame.
 
 use eframe::egui::{Rect, Ui};
-use poselens_engine::geometry::Size;
 use poselens_engine::output::PoseOutput;
 use poselens_engine::track::Selection;
 
@@ -23,14 +22,14 @@ pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut LiveContext<'_>) {
         let zoom = zoomed.placed.view.zoom();
         cx.actions.push(Action::Stage(StageAction::Zoom(zoom)));
     }
-    select_ui(&zoomed, size, cx);
+    select_ui(&zoomed, cx);
     if let Some(picture) = &cx.view.picture {
         picture.show_ui(ui, area, &presented.scene, zoomed.placed.view);
     }
 }
 
 /// Handles clicks on people: the primary button follows one person, the secondary one hides one.
-fn select_ui(zoomed: &Zoomed, size: Size, cx: &mut LiveContext<'_>) {
+fn select_ui(zoomed: &Zoomed, cx: &mut LiveContext<'_>) {
     let output = cx
         .ui_state
         .presented
@@ -44,8 +43,6 @@ fn select_ui(zoomed: &Zoomed, size: Size, cx: &mut LiveContext<'_>) {
     let point = response
         .interact_pointer_pos()
         .map(|at| zoomed.placed.to_image(at));
-    let is_inside = |x: f64, side: usize| (-0.5..side as f64 - 0.5).contains(&x);
-    let point = point.filter(|p| is_inside(p.x, size.width) && is_inside(p.y, size.height));
     let action = if response.double_clicked() || response.triple_clicked() {
         // Its first click has already changed the selection.
         Some(PeopleAction::Restore)

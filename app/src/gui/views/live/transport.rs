@@ -5,7 +5,7 @@ use poselens_engine::source::{Extent, SeekTo, SourceInfo};
 
 use crate::gui::action::{Action, PlaybackAction, RecordAction};
 use crate::gui::icons::Icon;
-use crate::gui::titles::clock;
+use crate::gui::titles::{clock, length};
 use crate::gui::ui_state::{Recording, SPEEDS};
 use crate::gui::views::live::go_to;
 use crate::gui::views::live::state::LiveContext;
@@ -269,7 +269,11 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
 }
 
 fn progress_text(recording: &Recording) -> String {
-    let elapsed = clock(recording.started.elapsed().as_secs_f64());
+    // A file has its own time, which the finished recording shows as well.
+    let elapsed = match &recording.progress {
+        Some(p) if recording.is_file => length(p.length_secs()),
+        _ => clock(recording.started.elapsed().as_secs_f64()),
+    };
     match &recording.progress {
         Some(p) => {
             let frames = match recording.total {

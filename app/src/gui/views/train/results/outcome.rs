@@ -82,9 +82,10 @@ fn figures_ui(ui: &mut Ui, progress: &TrainProgress) {
         let weak = |text: &str| RichText::new(text).small().color(theme::WEAK);
         ui.label("");
         match &progress.in_use {
-            Some(in_use) => ui
-                .label(weak("in use"))
-                .on_hover_text(format!("{}, at the start of the training", in_use.name)),
+            Some(in_use) => ui.label(weak("so far")).on_hover_text(format!(
+                "{}, in use at the start of the training",
+                in_use.name
+            )),
             None => ui.label(weak("before")),
         };
         ui.label(weak(&format!("epoch {}", judged.epoch)));

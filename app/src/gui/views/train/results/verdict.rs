@@ -18,7 +18,9 @@ const MANY_JOINTS: usize = 1000;
 /// Returns the difference of two fractions in percentage points, rounded to the digit that is
 /// shown: figures that look equal have no difference, and it is never -0.
 pub(super) fn points(before: f64, after: f64) -> f64 {
-    let points = (1000.0 * (after - before)).round() / 10.0;
+    // Of the shown figures, so that they add up.
+    let tenths = |share: f64| (1000.0 * share).round();
+    let points = (tenths(after) - tenths(before)) / 10.0;
     if points == 0.0 { 0.0 } else { points }
 }
 
@@ -70,7 +72,7 @@ pub(super) fn verdict(progress: &TrainProgress) -> (Option<bool>, String) {
         "Better"
     };
     let than = progress.in_use.as_ref().map_or_else(String::new, |in_use| {
-        format!(" than {}, the network in use,", in_use.name)
+        format!(" than {}, in use so far,", in_use.name)
     });
     let joints = joints(progress, after - before);
     let fallen = if precision < 0.0 {
@@ -98,7 +100,7 @@ fn joints(progress: &TrainProgress, difference: f64) -> String {
 fn equal(progress: &TrainProgress, pck: f64, precision: f64) -> (Option<bool>, String) {
     let than = progress.in_use.as_ref().map_or_else(
         || "the network before training".to_owned(),
-        |in_use| format!("{}, the network in use,", in_use.name),
+        |in_use| format!("{}, in use so far,", in_use.name),
     );
     // The list of trainings shows this improvement.
     let first = progress.first().and_then(|first| first.pck);
@@ -129,7 +131,7 @@ fn equal(progress: &TrainProgress, pck: f64, precision: f64) -> (Option<bool>, S
 /// Returns the sentence for a training whose weights are worse than the network in use.
 fn worse(progress: &TrainProgress, name: &str, before: f64, after: f64) -> (Option<bool>, String) {
     let text = format!(
-        "{name}, the network in use, is better on the held-out people: PCK@0.2 {:.1} % against \
+        "{name}, in use so far, is better on the held-out people: PCK@0.2 {:.1} % against \
          {:.1} % of the new weights. Keep it. {}",
         100.0 * before,
         100.0 * after,
@@ -286,14 +288,14 @@ mod tests {
         let (better, text) = verdict(&progress);
         assert_eq!(better, Some(false));
         assert!(
-            text.starts_with("sfm, the network in use, is better")
+            text.starts_with("sfm, in use so far, is better")
                 && text.contains("80.0 % against 15.0 %"),
             "{text}"
         );
         progress.history[2].pck = Some(0.85);
         let (better, text) = verdict(&progress);
         assert_eq!(better, Some(true));
-        assert!(text.contains("than sfm, the network in use"), "{text}");
+        assert!(text.contains("than sfm, in use so far"), "{text}");
     }
 
     /// Fails when the advice is to keep initial weights that were never trained, or to lower the
@@ -322,7 +324,7 @@ mod tests {
         let (better, text) = verdict(&progress);
         assert_eq!(better, Some(false));
         assert!(
-            text.starts_with("As good as sfm · 11-30 16:50, the network in use,")
+            text.starts_with("As good as sfm · 11-30 16:50, in use so far,")
                 && text.contains("up from 93.4 % before training")
                 && !text.contains("No epoch was better"),
             "{text}"
