@@ -411,6 +411,7 @@ struct Batch {
 }
 
 /// The outputs of one input of a batch.
+#[derive(Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) out: &'a RawOutput,
     /// Index of the input.

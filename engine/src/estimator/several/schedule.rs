@@ -148,13 +148,13 @@ mod tests {
         (0..n).filter(is_due).collect()
     }
 
-    fn budget(millis: f64, finder: f64, closer: f64) -> Option<Budget> {
+    fn budget(millis: f64, finder: f64, closer: f64) -> Budget {
         let [available, finder, closer] = [millis, finder, closer].map(|ms| ms / 1000.0);
-        Some(Budget {
+        Budget {
             available,
             finder,
             closer,
-        })
+        }
     }
 
     /// Fails when the finder does not run about every tenth of a second of a file at any frame rate,
@@ -178,20 +178,32 @@ mod tests {
     /// never runs.
     #[test]
     fn live_the_finder_takes_the_time_that_is_left() {
-        assert_eq!(due(30.0, 4, budget(66.0, 22.0, 9.0), 3), [0, 1, 2, 3]);
-        assert_eq!(due(30.0, 7, budget(66.0, 40.0, 15.0), 3), [0, 2, 4, 6]);
-        assert_eq!(due(30.0, 32, budget(66.0, 900.0, 60.0), 8), [0, 15, 30]);
-        assert_eq!(due(30.0, 3, budget(66.0, 0.0, 0.0), 8), [0, 1, 2]);
+        assert_eq!(due(30.0, 4, Some(budget(66.0, 22.0, 9.0)), 3), [0, 1, 2, 3]);
+        assert_eq!(
+            due(30.0, 7, Some(budget(66.0, 40.0, 15.0)), 3),
+            [0, 2, 4, 6]
+        );
+        assert_eq!(
+            due(30.0, 32, Some(budget(66.0, 900.0, 60.0)), 8),
+            [0, 15, 30]
+        );
+        assert_eq!(due(30.0, 3, Some(budget(66.0, 0.0, 0.0)), 8), [0, 1, 2]);
     }
 
     /// Fails when more people are looked at than time or the limit allows, or nobody is.
     #[test]
     fn the_number_of_looks_is_bounded() {
         assert_eq!(Schedule::n_looks(8, true, None), 8);
-        assert_eq!(Schedule::n_looks(8, true, budget(66.0, 0.0, 0.0)), 8);
-        assert_eq!(Schedule::n_looks(8, true, budget(66.0, 22.0, 9.0)), 4);
-        assert_eq!(Schedule::n_looks(8, false, budget(66.0, 22.0, 9.0)), 7);
-        assert_eq!(Schedule::n_looks(3, false, budget(66.0, 22.0, 9.0)), 3);
-        assert_eq!(Schedule::n_looks(8, true, budget(50.0, 80.0, 9.0)), 1);
+        assert_eq!(Schedule::n_looks(8, true, Some(budget(66.0, 0.0, 0.0))), 8);
+        assert_eq!(Schedule::n_looks(8, true, Some(budget(66.0, 22.0, 9.0))), 4);
+        assert_eq!(
+            Schedule::n_looks(8, false, Some(budget(66.0, 22.0, 9.0))),
+            7
+        );
+        assert_eq!(
+            Schedule::n_looks(3, false, Some(budget(66.0, 22.0, 9.0))),
+            3
+        );
+        assert_eq!(Schedule::n_looks(8, true, Some(budget(50.0, 80.0, 9.0))), 1);
     }
 }
