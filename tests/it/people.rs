@@ -162,7 +162,6 @@ fn everybody_is_found_and_some_are_examined_closely() {
     let people = [(100.0, RED), (330.0, GREEN), (540.0, BLUE)];
     let frame = scene(sample, 0, &people);
     let everything = RequestedMaps {
-        fields: true,
         heatmaps: true,
         attention: true,
         description: false,

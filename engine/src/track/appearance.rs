@@ -220,7 +220,7 @@ mod tests {
         let later = looks(&lighter, &[person(43.0), person(117.0)]);
         let same = later[0].as_ref().unwrap().similarity(left);
         assert!(
-            same > 0.9 && later[1].as_ref().unwrap().similarity(right) > 0.9,
+            same > 0.8 && later[1].as_ref().unwrap().similarity(right) > 0.8,
             "{same}"
         );
         let mut mixed = left.clone();
