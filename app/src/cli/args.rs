@@ -80,7 +80,11 @@ pub(super) struct PeopleArgs {
 
 impl PeopleArgs {
     /// Returns an estimator of these people.
-    pub(super) fn estimator(&self, network: Network, smooth: bool) -> anyhow::Result<Box<dyn Infer>> {
+    pub(super) fn estimator(
+        &self,
+        network: Network,
+        smooth: bool,
+    ) -> anyhow::Result<Box<dyn Infer>> {
         let spec = network.spec();
         if spec.approach == Approach::BottomUp && self.people == Some(People::One) {
             return wrong_usage(format!(

@@ -186,6 +186,7 @@ mod tests {
                 image_from_heatmap: Affine2::IDENTITY,
                 attention: Vec::new(),
                 query_key: Vec::new(),
+                fields: None,
                 description: Vec::new(),
                 track_id: None,
             },
