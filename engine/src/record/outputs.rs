@@ -243,6 +243,9 @@ mod tests {
     use super::super::test_disk::Disk;
     use super::*;
     use crate::frame::Pixels;
+    use crate::output::{PeopleCount, Timings};
+    use crate::pose::Pose;
+    use crate::skeleton::Skeleton;
     use crate::test_wait::until;
 
     const SIZE: Size = Size::new(64, 48);
@@ -255,6 +258,26 @@ mod tests {
         let noise = |i: usize| (i as u64).wrapping_mul(number * 2 + 2_654_435_761) as u8;
         let pixels = Pixels::unpooled((0..SIZE.area() * 4).map(noise).collect());
         Frame::new(number, secs, SIZE, pixels)
+    }
+
+    /// Fails when exported people are not ordered by track id.
+    #[test]
+    fn people_are_exported_by_id() {
+        let person = |track_id| Pose {
+            track_id,
+            ..Pose::default()
+        };
+        let output = PoseOutput {
+            frame: frame(0),
+            model: "sfm".into(),
+            skeleton: &Skeleton::all()[0],
+            poses: [Some(3), None, Some(12), Some(1)].map(person).to_vec(),
+            regions: Vec::new(),
+            timings: Timings::default(),
+            people: PeopleCount::default(),
+        };
+        let ids: Vec<_> = by_id(&output).poses.iter().map(|p| p.track_id).collect();
+        assert_eq!(ids, [Some(1), Some(3), Some(12), None]);
     }
 
     /// Fails when a video on a full disk ends another one, is reported repeatedly or without its

@@ -22,6 +22,9 @@ const MIN_GAIN: f64 = 0.35;
 /// The same for one of two people while the other is not seen.
 const MIN_GAIN_ALONE: f64 = 0.3;
 
+/// Minimum similarity of somebody who has appeared to a hidden person for being that person.
+const SAME: f64 = 0.85;
+
 /// Appearance of one person.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Looks {
@@ -74,6 +77,18 @@ impl Looks {
         self.since = None;
     }
 
+    /// Notes that the person may be taken for the one with this key, who is not seen.
+    pub(super) fn suspect(&mut self, key: u64) {
+        if self.rivals.insert(key) {
+            self.since = None;
+        }
+    }
+
+    /// Returns whether there are rivals.
+    pub(super) fn has_rivals(&self) -> bool {
+        !self.rivals.is_empty()
+    }
+
     /// Returns the keys of the rivals.
     pub(super) fn rivals(&self) -> impl Iterator<Item = u64> + '_ {
         self.rivals.iter().copied()
@@ -112,6 +127,14 @@ impl Looks {
         let alone = fit(&other.known, &mine).zip(fit(&self.known, &mine));
         let alone = alone.map(|(exchanged, same)| exchanged - same);
         if !is_other_seen {
+            // Somebody who has appeared beside the hidden person, and looks like them.
+            let is_back = || {
+                let likeness = fit(&other.known, &mine);
+                self.known.is_none() && likeness.is_some_and(|l| l >= SAME)
+            };
+            if is_back() {
+                return Verdict::Exchanged;
+            }
             return match alone {
                 Some(gain) if gain > MIN_GAIN_ALONE => Verdict::Exchanged,
                 _ => Verdict::Open,

@@ -21,7 +21,7 @@ mod single;
 pub use assign::assign;
 pub use evidence::evidence_with;
 pub use follow::region_around;
-pub use motion::{MAX_GONE_SECS, oks};
+pub use motion::{MAX_GONE_SECS, oks, shared_joints};
 pub use multi::{MultiOptions, MultiTracker, Seen, Sighting, Track};
 pub use one_euro::{MAX_GAP_SECS, OneEuro, Smoother};
 pub use selection::{Follow, Selection, Selector};

@@ -15,6 +15,9 @@ const MEMORY_SECS: f64 = 0.5;
 /// past somebody, or behind a pillar.
 pub const MAX_GONE_SECS: f64 = 1.0;
 
+/// The same for a person who was last seen close to another one, and is hidden by them.
+pub(super) const MAX_HIDDEN_SECS: f64 = 3.0;
+
 /// Averaging time of the velocity in seconds. Joints jitter by a hundredth of a person between
 /// frames, which over a thirtieth of a second would be a third of a person per second.
 const SPEED_SECS: f64 = 0.1;
@@ -159,6 +162,25 @@ fn sides(bbox: BBox) -> [f64; 2] {
 /// Returns how similar two poses in one frame are, from 0 to 1: COCO's object keypoint similarity
 /// over the joints that count in both; 0 if there are fewer than three.
 pub fn oks(a: &Pose, b: &Pose, skeleton: &Skeleton) -> f64 {
+    let joints = similarities(a, b, skeleton);
+    if joints.len() < 3 {
+        return 0.0;
+    }
+    joints.iter().sum::<f64>() / joints.len() as f64
+}
+
+/// Similarity from which two joints are the same one.
+const SAME_JOINT: f64 = 0.7;
+
+/// Returns the fraction of the joints counting in both poses that are the same ones.
+pub fn shared_joints(a: &Pose, b: &Pose, skeleton: &Skeleton) -> f64 {
+    let joints = similarities(a, b, skeleton);
+    let n_same = joints.iter().filter(|s| **s > SAME_JOINT).count();
+    n_same as f64 / joints.len().max(1) as f64
+}
+
+/// Returns the object keypoint similarity of each joint that counts in both poses.
+fn similarities(a: &Pose, b: &Pose, skeleton: &Skeleton) -> Vec<f64> {
     let counts = |k: &Keypoint| is_seen(k) && k.score > Pose::COUNTING_SCORE;
     let area = |pose: &Pose| {
         let joints = pose.keypoints_raw.iter().filter(|k| counts(k));
@@ -166,14 +188,13 @@ pub fn oks(a: &Pose, b: &Pose, skeleton: &Skeleton) -> f64 {
         longer * shorter
     };
     let area = area(a).max(area(b));
-    let (mut sum, mut n) = (0.0, 0);
     let pairs = a.keypoints_raw.iter().zip(&b.keypoints_raw).enumerate();
-    for (j, (a, b)) in pairs.filter(|(_, (a, b))| counts(a) && counts(b)) {
+    let similarity = |(j, (a, b)): (usize, (&Keypoint, &Keypoint))| {
         let d = a.point().distance(b.point());
-        sum += (-d * d / (8.0 * area * skeleton.sigma(j).powi(2))).exp();
-        n += 1;
-    }
-    if n < 3 { 0.0 } else { sum / f64::from(n) }
+        (-d * d / (8.0 * area * skeleton.sigma(j).powi(2))).exp()
+    };
+    let pairs = pairs.filter(|(_, (a, b))| counts(a) && counts(b));
+    pairs.map(similarity).collect()
 }
 
 impl Prediction {

@@ -2,14 +2,14 @@
 
 mod person;
 
-use self::person::{LEAST_MERIT, Person};
+use self::person::{Absence, LEAST_MERIT, Person};
 use super::Tracker;
 use super::appearance::{Appearance, appearances};
 use super::assign::assign_in_total;
 use super::contact::Verdict;
-use super::follow::FollowBox;
+use super::follow::{FollowBox, counting};
 use super::identity::TrackIdentity;
-use super::motion::{MAX_GONE_SECS, Prediction, is_seen};
+use super::motion::{MAX_GONE_SECS, MAX_HIDDEN_SECS, Prediction, is_seen};
 use super::one_euro::OneEuro;
 use crate::frame::Frame;
 use crate::geometry::{BBox, Roi, Size};
@@ -19,6 +19,9 @@ use crate::skeleton::Skeleton;
 /// A new pose with at least this fraction of the joints is confirmed at once. With fewer, it may be
 /// a fragment that was not joined to its body, and has to be seen in the next frame as well.
 const CLEAR_SHARE: f64 = 0.5;
+
+/// A new pose with fewer counting joints is not confirmed.
+const MIN_JOINTS: usize = 3;
 
 /// Frames further apart than this, in seconds, are not consecutive: the source jumped.
 const JUMP_SECS: f64 = 5.0;
@@ -76,6 +79,8 @@ pub struct MultiTracker {
     last_id: u64,
     last_key: u64,
     first_secs: f64,
+    /// Time of the frame before the current one.
+    previous_secs: f64,
     last_secs: f64,
     frame: Size,
 }
@@ -158,6 +163,7 @@ impl MultiTracker {
             last_id: 0,
             last_key: 0,
             first_secs: f64::NEG_INFINITY,
+            previous_secs: f64::NEG_INFINITY,
             last_secs: f64::NEG_INFINITY,
             frame: Size::new(0, 0),
         }
@@ -197,6 +203,7 @@ impl MultiTracker {
         let looks = appearances(&poses, self.options.skeleton, frame);
         let owners = self.assigned(time_secs, &sightings, &looks);
         let mut seen = Vec::with_capacity(poses.len());
+        let n_known = self.people.len();
         for ((sighting, owner), looks) in sightings.iter().zip(&owners).zip(looks) {
             let person = match owner {
                 Some(i) => {
@@ -219,6 +226,13 @@ impl MultiTracker {
                 person.miss();
             }
         }
+        let (known, new) = self.people.split_at_mut(n_known);
+        for hidden in known.iter_mut().filter(|p| p.is_hidden(time_secs)) {
+            for new in &mut *new {
+                new.looks.suspect(hidden.key);
+                hidden.looks.suspect(new.key);
+            }
+        }
         self.compare(time_secs, &seen);
         let mut given = Vec::with_capacity(poses.len());
         let is_first = time_secs == self.first_secs;
@@ -228,8 +242,10 @@ impl MultiTracker {
                 continue;
             };
             let person = &mut self.people[i];
-            let is_sure = owner.is_some() || is_first || sighting.evidence.is_some();
-            if person.known.is_none() && (is_sure || is_clear(&sighting.pose)) {
+            let n_joints = counting(&sighting.pose).count();
+            let is_sure = owner.is_some() || is_first || is_clear(&sighting.pose);
+            let is_confirmed = sighting.evidence.is_some() || (is_sure && n_joints >= MIN_JOINTS);
+            if person.known.is_none() && is_confirmed {
                 self.last_id += 1;
                 person.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
             }
@@ -259,9 +275,16 @@ impl MultiTracker {
             self.frame = frame;
         }
         let last_secs = std::mem::replace(&mut self.last_secs, time_secs);
+        self.previous_secs = last_secs;
         self.people.retain(|p| {
             let seen_secs = p.motion.seen_secs();
-            seen_secs == last_secs || time_secs - seen_secs <= MAX_GONE_SECS
+            let is_hidden = p.known.is_some() && p.looks.has_rivals();
+            let secs = if is_hidden {
+                MAX_HIDDEN_SECS
+            } else {
+                MAX_GONE_SECS
+            };
+            seen_secs == last_secs || time_secs - seen_secs <= secs
         });
     }
 
@@ -274,25 +297,21 @@ impl MultiTracker {
     ) -> Vec<Option<usize>> {
         let people = self.people.iter();
         let expected: Vec<Prediction> = people.map(|p| p.motion.expected(time_secs)).collect();
-        // The time of the last frame in which somebody was seen: who was not seen then is lost.
-        let seen = self.people.iter().map(|p| p.motion.seen_secs());
-        let last_secs = seen.fold(f64::NEG_INFINITY, f64::max);
         let row = |(sighting, looks): (&Sighting, &Option<Appearance>)| {
             let merit = |(person, expected): (&Person, &Prediction)| {
-                let gone_secs = last_secs - person.motion.seen_secs();
+                let seen_secs = person.motion.seen_secs();
+                let absence = Absence {
+                    secs: time_secs - seen_secs,
+                    is_lost: seen_secs < self.previous_secs,
+                };
                 let skeleton = self.options.skeleton;
                 let own = if sighting.of == Some(person.key) {
                     OWN_REGION
                 } else {
                     0.0
                 };
-                let merit = person.merit(
-                    expected,
-                    gone_secs,
-                    &sighting.pose,
-                    looks.as_ref(),
-                    skeleton,
-                );
+                let pose = &sighting.pose;
+                let merit = person.merit(expected, absence, pose, looks.as_ref(), skeleton);
                 merit.map_or(f64::NAN, |merit| merit + own)
             };
             self.people.iter().zip(&expected).map(merit).collect()
@@ -311,13 +330,18 @@ impl MultiTracker {
         };
         let boxes: Vec<(u64, BBox)> = self.people.iter().map(|p| (p.key, bbox(p))).collect();
         let mut in_contact = vec![false; boxes.len()];
-        for (i, (key, bbox)) in boxes.iter().enumerate() {
+        for (i, (_, bbox)) in boxes.iter().enumerate() {
             for (j, (other, of_other)) in boxes.iter().enumerate().filter(|(j, _)| *j != i) {
                 let smaller = bbox.area().min(of_other.area());
-                if bbox.intersection(*of_other) > CONTACT * smaller {
+                if bbox.intersection(*of_other) <= CONTACT * smaller || smaller <= 0.0 {
+                    continue;
+                }
+                let is_seen = |p: &Person| p.motion.seen_secs() == time_secs;
+                if is_seen(&self.people[i]) && is_seen(&self.people[j]) {
                     in_contact[i] = true;
                     self.people[i].looks.meet(*other);
-                    self.people[j].looks.meet(*key);
+                } else {
+                    self.people[i].looks.suspect(*other);
                 }
             }
         }
@@ -333,8 +357,8 @@ impl MultiTracker {
                     self.people[i].looks.part(key);
                     continue;
                 };
-                let (is_here, is_other_here) = (in_contact[i], in_contact[j]);
-                if is_here || is_other_here || self.people[i].motion.seen_secs() != time_secs {
+                let is_seen = self.people[i].motion.seen_secs() == time_secs;
+                if in_contact[i] || in_contact[j] || !is_seen {
                     continue;
                 }
                 self.decide(i, j, time_secs);
@@ -352,11 +376,16 @@ impl MultiTracker {
         if verdict == Verdict::Open {
             return;
         }
+        let is_back = a.looks.known().is_none();
         if verdict == Verdict::Exchanged && a.known.is_some() && b.known.is_some() {
             std::mem::swap(&mut a.known, &mut b.known);
             a.looks.exchange(&mut b.looks);
             for known in [&mut a.known, &mut b.known].into_iter().flatten() {
                 known.forget();
+            }
+            if is_back {
+                // The id that was given meanwhile is nobody's.
+                b.known = None;
             }
         }
         if is_other_seen {
@@ -399,10 +428,9 @@ impl Tracker for MultiTracker {
     }
 }
 
-/// Returns whether enough joints are seen to confirm a new person at once.
+/// Returns whether enough joints count to confirm a new person at once.
 fn is_clear(pose: &Pose) -> bool {
-    let seen = pose.keypoints_raw.iter().filter(|k| is_seen(k)).count();
-    seen as f64 >= CLEAR_SHARE * pose.keypoints_raw.len() as f64
+    counting(pose).count() as f64 >= CLEAR_SHARE * pose.keypoints_raw.len() as f64
 }
 
 /// Compares by decreasing score. Ties are broken by the poses' contents only, so that the order of

@@ -38,6 +38,8 @@ fn run_prints_its_summary() {
         (&run["drops"], &run["record_drops"]),
         (&json!(0), &json!(0))
     );
+    let people = json!({ "most": 1, "ids": 1, "frames_with_left_out": 0, "most_left_out": 0 });
+    assert_eq!(run["people"], people);
     assert_eq!(run["outputs"], json!(["out.mp4"]));
     assert_eq!(run["warnings"], json!([]));
     assert!(positive(&run["fps"]) && positive(&run["seconds"]), "{run}");

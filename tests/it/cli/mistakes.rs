@@ -27,6 +27,10 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --record out.webm",
         "run --input sample --record out",
         "run --input sample --overlay skeleton,nosuch",
+        "run --input sample --people two",
+        "run --input sample --people several:0",
+        "run --input sample --follow 0",
+        "run --input sample --follow left",
         "run --input sample --device toaster",
         "run --input sample --threads 0",
         "doctor --log poselens_engine=loud",
@@ -54,6 +58,9 @@ fn conflicting_options_exit_with_2() {
     let backwards = workdir.run("run --input sample --start 2 --end 1");
     assert_eq!(backwards.code, Some(2), "{backwards:?}");
     assert!(backwards.stderr.contains("--end 1"), "{backwards:?}");
+    let all = workdir.run("run --input sample --model ssa-sfm-2 --people one");
+    assert_eq!(all.code, Some(2), "{all:?}");
+    assert!(all.stderr.contains("--follow largest"), "{all:?}");
     let train = "train --annotations people.json --out out";
     for (options, named) in [
         ("--init scratch --freeze backbone", "random weights"),

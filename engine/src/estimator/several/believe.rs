@@ -3,9 +3,9 @@
 use super::Look;
 use super::regions::Subject;
 use crate::estimator::following::Thresholds;
-use crate::pose::Pose;
+use crate::pose::{Keypoint, Pose};
 use crate::skeleton::Skeleton;
-use crate::track::{Sighting, evidence_with, oks};
+use crate::track::{Sighting, evidence_with, oks, shared_joints};
 
 /// Minimum evidence of a single pose relative to that of the average: somebody who is hidden must not
 /// be seen for as long as the average takes to fall.
@@ -13,6 +13,17 @@ const LEAST_NOW: f64 = 0.8;
 
 /// Two poses of the closer that are more similar than this show the same person.
 const SAME_PERSON: f64 = 0.7;
+
+/// Largest fraction of the joints of a pose of the closer that may be those of another one: where
+/// people overlap, a pose may begin on one person and end on another.
+const MAX_SHARED: f64 = 0.4;
+
+/// A pose of the closer that is less similar than this to the finder's shows somebody else, or parts
+/// of two people.
+const LEAST_FOUND: f64 = 0.25;
+
+/// A pose of the finder has a say if so many of its joints count.
+const SURE_JOINTS: usize = 6;
 
 /// A pose of the finder that is more similar than this to a pose of the closer shows the same person.
 const SAME_FOUND: f64 = 0.5;
@@ -70,9 +81,12 @@ pub(super) fn sightings(
                 thresholds.start
             };
             let fit = fit(subject, &look.pose, skeleton);
+            let shows_found = subject.found.as_ref().is_none_or(|found| {
+                oks(found, &look.pose, skeleton) >= LEAST_FOUND || !is_sure(found)
+            });
             let now = evidence_with(None, &look.pose)?;
             // A NaN is no evidence.
-            let is_person = evidence >= least && now >= LEAST_NOW * least;
+            let is_person = evidence >= least && now >= LEAST_NOW * least && shows_found;
             is_person.then_some(Close {
                 look,
                 evidence,
@@ -89,8 +103,12 @@ pub(super) fn sightings(
     let mut kept: Vec<Close<'_>> = Vec::new();
     let mut is_taken = vec![false; subjects.len()];
     for one in close {
-        let is_same = |other: &Close<'_>| oks(&one.look.pose, &other.look.pose, skeleton);
-        if kept.iter().any(|other| is_same(other) > SAME_PERSON) {
+        let pose = &one.look.pose;
+        let is_mixed = kept.iter().any(|other| {
+            let shared = shared_joints(pose, &other.look.pose, skeleton);
+            shared > MAX_SHARED || oks(pose, &other.look.pose, skeleton) > SAME_PERSON
+        });
+        if is_mixed {
             // Somebody who was just found was a part of the other person.
             is_taken[one.look.subject] = subjects[one.look.subject].id().is_none();
         } else {
@@ -122,6 +140,12 @@ pub(super) fn sightings(
     subjects.iter().enumerate().filter_map(choice).collect()
 }
 
+/// Returns whether a pose of the finder is complete enough to be compared.
+fn is_sure(found: &Pose) -> bool {
+    let counting = |k: &&Keypoint| k.score > Pose::COUNTING_SCORE;
+    found.keypoints_raw.iter().filter(counting).count() >= SURE_JOINTS
+}
+
 /// Returns how well a pose fits a subject: the pose found for it, or the prediction.
 fn fit(subject: &Subject, pose: &Pose, skeleton: &Skeleton) -> f64 {
     let found = subject
@@ -141,7 +165,6 @@ mod tests {
     use crate::frame::Frame;
     use crate::geometry::{Affine2, Size};
     use crate::output::{Planes, RegionOutput};
-    use crate::pose::Keypoint;
     use crate::track::{MultiOptions, MultiTracker, Track};
 
     const THRESHOLDS: Thresholds = Thresholds {

@@ -8,7 +8,7 @@ use crate::track::appearance::Appearance;
 use crate::track::contact::Looks;
 use crate::track::follow::FollowBox;
 use crate::track::identity::TrackIdentity;
-use crate::track::motion::{Motion, Prediction};
+use crate::track::motion::{MAX_GONE_SECS, Motion, Prediction};
 
 /// Minimum similarity between a pose and a predicted person. With COCO's median sigma and frames a
 /// thirtieth of a second apart, 0.2 corresponds to 0.27 person sizes or about a quarter of a metre,
@@ -59,6 +59,14 @@ fn moved(follow: FollowBox, motion: &Motion, time_secs: f64) -> FollowBox {
     } else {
         follow.shifted([dx, dy])
     }
+}
+
+/// How long a person has not been seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absence {
+    pub(super) secs: f64,
+    /// Whether the person was not seen in the last frame.
+    pub(super) is_lost: bool,
 }
 
 /// A person.
@@ -116,6 +124,11 @@ impl Person {
         }
     }
 
+    /// Returns whether the person is hidden by another one.
+    pub(super) fn is_hidden(&self, time_secs: f64) -> bool {
+        self.motion.seen_secs() != time_secs && self.known.is_some() && self.looks.has_rivals()
+    }
+
     /// Predicts the person.
     pub(super) fn track(&self, time_secs: f64) -> Track {
         let moved = |follow| moved(follow, &self.motion, time_secs);
@@ -129,20 +142,24 @@ impl Person {
         }
     }
 
-    /// Returns how well a pose fits this person, who is `expected` there and was not seen for
-    /// `gone_secs` until the last frame; `None` if it is another person's.
+    /// Returns how well a pose fits this person, who is `expected` there; `None` if it is another
+    /// person's.
     pub(super) fn merit(
         &self,
         expected: &Prediction,
-        gone_secs: f64,
+        absence: Absence,
         pose: &Pose,
         looks: Option<&Appearance>,
         skeleton: &Skeleton,
     ) -> Option<f64> {
-        let is_lost = gone_secs > 0.0;
+        let Absence { secs, is_lost } = absence;
         let colours = looks.zip(self.looks.known());
         let colours = colours.map(|(new, known)| known.similarity(new));
         if is_lost && colours.is_some_and(|c| c < LEAST_COLOURS) {
+            return None;
+        }
+        // After a long time, a place means nothing.
+        if is_lost && secs > MAX_GONE_SECS && colours.is_none_or(|c| c < SAME_COLOURS) {
             return None;
         }
         let lost = if is_lost { LOST } else { 0.0 };
@@ -153,7 +170,7 @@ impl Person {
             return Some(fit + overlap + colours - lost);
         }
         let distance = expected.bbox.center().distance(pose.bbox.center());
-        let reach = (NEAR + NEAR_PER_SEC * gone_secs) * expected.size;
+        let reach = (NEAR + NEAR_PER_SEC * secs.min(MAX_GONE_SECS)) * expected.size;
         let is_found_again = is_lost && distance <= reach;
         // Below everything that fits by position.
         colours
