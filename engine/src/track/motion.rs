@@ -107,8 +107,14 @@ impl Motion {
                 *last = last.filter(|seen| time_secs - seen.secs <= MEMORY_SECS);
             }
         }
-        let new = 1.0 - (-(time_secs - self.seen_secs) / SPEED_SECS).exp();
+        let since_secs = time_secs - self.seen_secs;
         self.seen_secs = time_secs;
+        if since_secs > MEMORY_SECS {
+            // The mean velocity over so long a time says little about the next moment.
+            self.velocity = None;
+            return;
+        }
+        let new = 1.0 - (-since_secs / SPEED_SECS).exp();
         // The median: a joint that jumps to another person must not drag this one along.
         let [Some(x), Some(y)] = speeds.map(median) else {
             return;
