@@ -25,7 +25,7 @@ pub use averaged::Averaging;
 pub use following::Estimator;
 pub use network::{Network, NetworkOptions, RegionResult, input_spec};
 pub use people::People;
-pub use several::Several;
+pub use several::{FINDER, Several};
 
 /// Requested outputs in addition to poses. Heatmaps and fields cost a copy,
 /// attention maps cost additional

@@ -1,6 +1,8 @@
 //! `poselens eval`: measures accuracy on labelled images.
 
+mod figures;
 mod predicted;
+mod several;
 mod tracks;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,8 @@ use poselens_engine::dataset::orientation::open_note;
 use poselens_engine::dataset::{
     Dataset, Request, Split, coco, guess_format, picture, usual_images,
 };
-use poselens_engine::estimator::{Averaging, Network};
+use poselens_engine::estimator::{Averaging, FINDER, Network, People};
+use poselens_engine::eval::pck::PckReport;
 use poselens_engine::eval::{
     EvalOptions, EvalReport, METRICS, chart, check_people, evaluate_bottom_up, evaluate_top_down,
 };
@@ -26,6 +29,7 @@ use poselens_engine::train::orientation::{resolution_note, resolve_by_fit};
 use poselens_engine::words::{are, counted};
 use serde::Serialize;
 
+use self::figures::Figures;
 use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
 use super::targets::Targets;
@@ -74,11 +78,20 @@ pub(super) struct EvalArgs {
     /// Write a bar chart of the results per joint (PNG)
     #[arg(long, value_name = "PNG")]
     plot: Option<PathBuf>,
+    /// Measure on whole images, where nobody's box is known: `several` has ssa-sfm-2 find everybody
+    /// and the model look at each, or at N of them, closely; ssa-sfm-2 alone is measured as well. Where
+    /// the labels have a `track_id`, also how well people keep their identities in images run in
+    /// order. `one`: the model in the labelled boxes, as without this option
+    #[arg(long, value_name = "one|several[:N]", value_parser = several::people, conflicts_with_all = [
+        "flip", "scales", "boxes"
+    ])]
+    people: Option<People>,
     /// Measure how well people keep their identities: the poses that `run --write-json` wrote for
     /// labelled video (`track_id` in COCO labels, as in PoseTrack), as a file or a folder with
     /// CLIP.jsonl for each clip; no network runs
     #[arg(long, value_name = "FILE|DIR", conflicts_with_all = [
-        "model", "weights", "metric", "pck_thr", "pckh_thr", "flip", "scales", "decode", "boxes", "plot"
+        "model", "weights", "metric", "pck_thr", "pckh_thr", "flip", "scales", "decode", "boxes", "plot",
+        "people"
     ])]
     tracks: Option<PathBuf>,
     /// Print the result as JSON
@@ -113,6 +126,19 @@ struct Document {
     notes: Vec<String>,
     #[serde(flatten)]
     report: EvalReport,
+    /// The network that finds several people, measured alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finder: Option<Alone>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<Figures>,
+}
+
+/// Results of a single network on whole images.
+#[derive(Serialize)]
+struct Alone {
+    model: String,
+    #[serde(flatten)]
+    report: EvalReport,
 }
 
 pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
@@ -131,9 +157,29 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let labels = args.labels(&mut network)?;
     args.check_plot(&labels.dataset.samples)?;
     let (options, boxes_left_out) = args.options(&network, &labels.dataset)?;
-    let report = measure(&mut network, &labels, &options, &averaging)?;
     let skeleton = labels.dataset.skeleton;
+    let people = args.people.filter(|people| *people != People::One);
+    // A bottom-up network finds everybody by itself.
+    let is_combined = people.is_some() && network.spec().approach == Approach::TopDown;
+    let (report, finder) = match people {
+        Some(people) if is_combined => {
+            let (report, finder) = args.measure_several(common, people, &labels, &options)?;
+            (report, Some(finder))
+        }
+        _ => (measure(&mut network, &labels, &options, &averaging)?, None),
+    };
     let report = args.chosen(report, skeleton)?;
+    let finder = match finder {
+        Some(report) => Some(Alone {
+            model: FINDER.to_owned(),
+            report: args.chosen(report, skeleton)?,
+        }),
+        None => None,
+    };
+    let identity = match people {
+        Some(people) => args.identities(common, people, &labels)?,
+        None => None,
+    };
     let document = Document {
         model: args.network.model.clone(),
         device: network.device().spec.to_string(),
@@ -144,13 +190,15 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         flip: args.flip,
         scales: args.scales.clone(),
         boxes: match network.spec().approach {
-            Approach::TopDown => args.boxes.clone(),
-            Approach::BottomUp => "no".to_owned(),
+            Approach::TopDown if !is_combined => args.boxes.clone(),
+            _ => "no".to_owned(),
         },
         left_out: labels.dataset.left_out,
         boxes_left_out,
         notes: labels.dataset.notes,
         report,
+        finder,
+        identity,
     };
     if let Some(path) = &args.plot {
         save_png(&chart(skeleton, &document.report, &document.title()), path)?;
@@ -380,7 +428,11 @@ impl Document {
             "gt" | "no" => format!("{}, {boxes} boxes", counted(n, "person")),
             file => format!("{} of {file}", counted(n, "box")),
         };
-        let mut title = format!("{} on {asked}, decode {}", self.model, self.decode);
+        let model = match &self.finder {
+            Some(finder) => format!("{} where {} finds people", self.model, finder.model),
+            None => self.model.clone(),
+        };
+        let mut title = format!("{model} on {asked}, decode {}", self.decode);
         if self.flip {
             title += ", flip averaged";
         }
@@ -401,13 +453,20 @@ impl Document {
             let row = std::iter::once(format!("{name:12}")).chain(cells);
             rows.push(row.collect::<Vec<_>>().concat());
         };
+        let alone = self.finder.as_ref();
+        let alone_oks = alone.and_then(|finder| Some((finder, finder.report.oks.as_ref()?)));
         if let Some(oks) = oks {
-            for half in oks.numbers().chunks(5) {
-                line(
-                    "COCO",
-                    &half.iter().map(|n| n.0.to_owned()).collect::<Vec<_>>(),
-                );
-                line("", &half.iter().map(|n| percent(n.1)).collect::<Vec<_>>());
+            for half in [0..5, 5..10] {
+                let numbers = &oks.numbers()[half.clone()];
+                let texts = |numbers: &[(&str, Option<f64>)]| -> Vec<String> {
+                    numbers.iter().map(|n| percent(n.1)).collect()
+                };
+                let names: Vec<_> = numbers.iter().map(|n| n.0.to_owned()).collect();
+                line("COCO", &names);
+                line("", &texts(numbers));
+                if let Some((finder, oks)) = alone_oks {
+                    line(&finder.model, &texts(&oks.numbers()[half]));
+                }
             }
         }
         let joints = skeleton.joints.iter();
@@ -415,15 +474,17 @@ impl Document {
             let shares = joints.clone().map(|j| per_joint.get(j).copied().flatten());
             shares.chain([limbs, all]).collect()
         };
-        let pck = pck.as_ref().map(|p| {
-            let shares = of(&p.per_joint, p.mean, p.mean_all);
-            (format!("PCK@{}", p.threshold), shares)
-        });
+        let shares_of = |p: &PckReport| of(&p.per_joint, p.mean, p.mean_all);
+        let pck = pck
+            .as_ref()
+            .map(|p| (format!("PCK@{}", p.threshold), shares_of(p)));
+        let alone = alone.and_then(|finder| finder.report.pck.as_ref());
+        let alone = alone.map(|p| (FINDER.to_owned(), shares_of(p)));
         let pckh = pckh.as_ref().map(|p| {
             let shares = of(&p.per_joint, None, p.mean);
             (format!("PCKh@{}", p.threshold), shares)
         });
-        let columns: Vec<_> = [pck, pckh].into_iter().flatten().collect();
+        let columns: Vec<_> = [pck, alone, pckh].into_iter().flatten().collect();
         if !columns.is_empty() {
             line("", &columns.iter().map(|c| c.0.clone()).collect::<Vec<_>>());
             let names = joints.clone().map(String::as_str).chain(["limbs", "all"]);
@@ -442,6 +503,7 @@ impl Document {
                 .as_ref()
                 .map(|p| format!("PCKh by the {}", p.reference())),
         );
+        rows.extend(self.identity.as_ref().map(Figures::table));
         rows.join("\n")
     }
 }

@@ -11,6 +11,8 @@
 //! depends on time stamps only; live, on the measured times and the time available.
 
 mod believe;
+#[cfg(test)]
+mod fields_tests;
 mod regions;
 mod schedule;
 
@@ -34,7 +36,7 @@ use regions::{MAX_BLIND_SECS, Subject};
 use schedule::{Costs, Schedule};
 
 /// The bottom-up network that finds people, an entry of `MODELS`.
-const FINDER: &str = "ssa-sfm-2";
+pub const FINDER: &str = "ssa-sfm-2";
 
 /// Finds several people and looks at each closely.
 pub struct Several {
@@ -50,6 +52,8 @@ pub struct Several {
     costs: Costs,
     selector: Selector,
     state: State,
+    /// The finder's output for the last frame, if its limb fields were requested.
+    whole: Option<RegionOutput>,
     /// The state before the last frame, with which the same frame gives the same poses again.
     before: Option<State>,
     /// Id and time of the last frame.
@@ -123,6 +127,7 @@ impl Several {
             costs: Costs::default(),
             selector: Selector::default(),
             state,
+            whole: None,
             before: None,
             last: (0, f64::NEG_INFINITY),
         })
@@ -147,7 +152,7 @@ impl Several {
                 .schedule
                 .is_due(frame.time_secs, n_shown.min(self.most), budget);
         let found = if is_complete {
-            self.find(frame, &mut timings)?
+            self.find(frame, requested, &mut timings)?
         } else {
             Vec::new()
         };
@@ -202,6 +207,22 @@ impl Several {
         Ok(self.output(frame, poses, regions, people, timings))
     }
 
+    /// Processes a frame and adds the finder's limb fields if requested: they are those of this frame,
+    /// whether the finder was due or not.
+    fn process_with_fields(
+        &mut self,
+        frame: &Frame,
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        self.whole = None;
+        let mut output = self.process(frame, requested)?;
+        if requested.fields && self.whole.is_none() {
+            self.find(frame, requested, &mut output.timings)?;
+        }
+        output.regions.extend(self.whole.take());
+        Ok(output)
+    }
+
     /// Returns the number of people who were seen in the frame or a moment before.
     fn n_people(&mut self, frame: &Frame) -> usize {
         let tracks = self.state.tracker.tracks(frame);
@@ -210,11 +231,20 @@ impl Several {
     }
 
     /// Runs the finder; returns the people in the closer's skeleton.
-    fn find(&mut self, frame: &Frame, timings: &mut Timings) -> Result<Vec<Pose>> {
+    fn find(
+        &mut self,
+        frame: &Frame,
+        requested: RequestedMaps,
+        timings: &mut Timings,
+    ) -> Result<Vec<Pose>> {
         let whole = Roi::whole(frame.size(), self.finder.input.size.aspect());
-        let nothing = RequestedMaps::default();
+        let fields = RequestedMaps {
+            fields: requested.fields,
+            ..RequestedMaps::default()
+        };
         let (finder, costs) = (&mut self.finder, &mut self.costs);
-        let result = costs.time_finder(|| finder.infer_region(frame, &whole, nothing, timings))?;
+        let result = costs.time_finder(|| finder.infer_region(frame, &whole, fields, timings))?;
+        self.whole = Some(result.region).filter(|region| region.fields.is_some());
         let people = result.people.iter().map(|p| p.renamed(&self.names));
         Ok(people.map(|p| Pose::from_keypoints(p.joints)).collect())
     }
@@ -303,7 +333,7 @@ impl Infer for Several {
                 self.last = this;
             }
         }
-        self.process(frame, requested)
+        self.process_with_fields(frame, requested)
     }
 
     fn set_smoothing(&mut self, params: OneEuro) {
@@ -339,7 +369,7 @@ impl Infer for Several {
         );
         // Ids are not yet those of the known people.
         self.selector = Selector::default();
-        let found = self.process(frame, requested);
+        let found = self.process_with_fields(frame, requested);
         (self.state, self.selector, self.budget) = live;
         let mut output = found?;
         let ids = given_ids(&mut output.poses, near);

@@ -1,8 +1,10 @@
 //! `poselens eval --tracks`: identity figures of written poses.
 
+use poselens_engine::record::save_png;
+use poselens_engine::source::SourceSpec;
 use serde_json::{Value, json};
 
-use super::Workdir;
+use super::{Workdir, read_all};
 
 const EVAL: &str = "eval --annotations labels.json --tracks";
 
@@ -221,5 +223,73 @@ fn what_cannot_be_measured_is_refused_in_one_line() {
     for option in ["--flip", "--model sfm", "--boxes gt"] {
         let outcome = workdir.run(&format!("{EVAL} poses.jsonl {option}"));
         assert_eq!(outcome.code, Some(2), "{option}");
+    }
+}
+
+/// Fails when the people of whole images are not found and examined closely, the network that finds
+/// them is not measured beside, or identities are not measured where the labels have them.
+#[test]
+fn several_people_are_measured_on_whole_images() {
+    let workdir = Workdir::new();
+    std::fs::create_dir(workdir.path("clip")).unwrap();
+    let frames = read_all(&SourceSpec::parse("sample").unwrap());
+    for (i, frame) in frames.iter().skip(40).take(3).enumerate() {
+        save_png(frame, &workdir.path(&format!("clip/{i:06}.png"))).unwrap();
+    }
+    workdir.succeed("run --input clip --people several --no-smooth --write-json poses.jsonl");
+    let mut labels = write_labels(&workdir, &[]);
+    for (i, line) in workdir.json_lines("poses.jsonl").iter().enumerate() {
+        let file = line["file"].as_str().unwrap();
+        labels["images"].as_array_mut().unwrap().push(json!({
+            "id": i, "file_name": format!("clip/{file}"), "width": line["width"],
+            "height": line["height"],
+        }));
+        for pose in line["poses"].as_array().unwrap() {
+            let joints = pose["keypoints"].as_array().unwrap().iter();
+            let keypoints: Vec<Value> = joints
+                .flat_map(|k| {
+                    let is_seen = k[2].as_f64().unwrap() > 0.3;
+                    [
+                        k[0].clone(),
+                        k[1].clone(),
+                        json!(if is_seen { 2 } else { 0 }),
+                    ]
+                })
+                .collect();
+            labels["annotations"].as_array_mut().unwrap().push(json!({
+                "id": i, "image_id": i, "category_id": 1, "track_id": pose["track_id"],
+                "keypoints": keypoints,
+            }));
+        }
+    }
+    workdir.write("labels.json", labels.to_string());
+    let eval = "eval --annotations labels.json --images .";
+    let found = workdir.json(&format!("{eval} --people several --json"));
+    assert_eq!(
+        (&found["boxes"], &found["n_people"]),
+        (&json!("no"), &json!(3))
+    );
+    assert!(found["oks"]["ap"].as_f64().unwrap() > 0.9, "{found}");
+    assert_eq!(found["finder"]["model"], "ssa-sfm-2");
+    assert!(found["finder"]["oks"]["ap"].is_f64());
+    let identity = &found["identity"]["all"];
+    assert_eq!(
+        (&identity["idf1"], &identity["switches"]),
+        (&json!(1.0), &json!(0))
+    );
+    let table = workdir
+        .succeed(&format!("{eval} --people several:1"))
+        .stdout;
+    for part in [
+        "sfm where ssa-sfm-2 finds people on 3 people",
+        "identities of 1 person",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let written = workdir.json(&format!("{EVAL} poses.jsonl --json"));
+    assert_eq!(written["all"]["idf1"], 1.0);
+    for option in ["--flip", "--boxes gt", "--people several:0"] {
+        let arguments = format!("{eval} --people several {option}");
+        assert_eq!(workdir.run(&arguments).code, Some(2), "{option}");
     }
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use poselens_engine::eval::identity::{
-    Clip, FrameOrder, IdentityCounts, IdentityFigures, IdentityTally, PredictedFrame, TrackedPose,
-    clips, pair_frames,
+    Clip, FrameOrder, IdentityTally, PredictedFrame, TrackedPose, clips, pair_frames,
 };
 use poselens_engine::pose::Keypoint;
 use poselens_engine::record::PosesLine;
@@ -14,8 +13,9 @@ use poselens_engine::skeleton::{JointMap, JointOrigin};
 use poselens_engine::words::{are, counted};
 use serde::Serialize;
 
+use super::EvalArgs;
+use super::figures::Figures;
 use super::predicted::{Predicted, find, joints_of, note};
-use super::{EvalArgs, percent};
 use crate::cli::{print_json, print_line};
 
 #[derive(Serialize)]
@@ -23,23 +23,11 @@ struct Document {
     annotations: PathBuf,
     tracks: PathBuf,
     skeleton: String,
-    /// Sums over all clips, and the figures computed from them.
-    all: Row,
-    clips: Vec<Row>,
+    #[serde(flatten)]
+    figures: Figures,
     left_out: LeftOut,
     /// Notes on labels and predictions, one per line.
     notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    /// Labelled frames without predictions; the people in them count as missed.
-    missing_frames: usize,
-    #[serde(flatten)]
-    figures: IdentityFigures,
-    #[serde(flatten)]
-    counts: IdentityCounts,
 }
 
 pub(super) fn run(args: &EvalArgs, tracks: &Path) -> anyhow::Result<()> {
@@ -75,25 +63,18 @@ pub(super) fn run(args: &EvalArgs, tracks: &Path) -> anyhow::Result<()> {
             &mut notes,
         )?);
     }
-    let mut sum = IdentityCounts::default();
-    let mut rows = Vec::new();
-    for (clip, missing_frames) in tally.clips().into_iter().zip(&missing) {
-        sum.add(&clip.counts);
-        rows.push(Row::new(clip.name, *missing_frames, clip.counts));
-    }
     let document = Document {
         annotations: args.annotations.clone(),
         tracks: tracks.to_owned(),
         skeleton: dataset.skeleton.name.clone(),
-        all: Row::new("all".to_owned(), missing.iter().sum(), sum),
-        clips: rows,
+        figures: Figures::new(&tally, &missing),
         left_out: dataset.left_out,
         notes,
     };
     if args.json {
         return print_json(&document);
     }
-    print_line(document.table())
+    print_line(document.figures.table())
 }
 
 /// Adds the frames of a clip; returns the number of those without predictions.
@@ -209,79 +190,4 @@ fn check_size(image: &Sample, line: &PosesLine, path: &Path) -> anyhow::Result<(
         bail!("{path}: frame {frame} is {width}x{height}, its labels are for {size}");
     }
     Ok(())
-}
-
-impl Row {
-    fn new(name: String, missing_frames: usize, counts: IdentityCounts) -> Self {
-        Self {
-            name,
-            missing_frames,
-            figures: counts.figures(),
-            counts,
-        }
-    }
-}
-
-impl Document {
-    /// Formats the figures in percent and the counts, in aligned columns.
-    fn table(&self) -> String {
-        let IdentityCounts {
-            people,
-            labels,
-            frames,
-            ..
-        } = self.all.counts;
-        let mut rows = vec![format!(
-            "identities of {} in {} of {}, {}",
-            counted(people, "person"),
-            counted(frames, "frame"),
-            counted(self.clips.len(), "clip"),
-            counted(labels, "label")
-        )];
-        let shown: Vec<&Row> = match &self.clips[..] {
-            [only] => vec![only],
-            several => several.iter().chain([&self.all]).collect(),
-        };
-        let longest = shown.iter().map(|row| row.name.chars().count()).max();
-        let width = longest.unwrap_or_default().max(12);
-        let mut line = |name: &str, cells: [String; 9]| {
-            let cells = cells.iter().map(|cell| format!(" {cell:>8}"));
-            let row = std::iter::once(format!("{name:width$}")).chain(cells);
-            rows.push(row.collect::<Vec<_>>().concat());
-        };
-        let titles = [
-            "IDF1", "IDP", "IDR", "MOTA", "mean OKS", "switches", "misses", "false", "tracks",
-        ];
-        line("", titles.map(str::to_owned));
-        for Row {
-            name,
-            figures,
-            counts,
-            ..
-        } in shown
-        {
-            let shares = [
-                figures.idf1,
-                figures.id_precision,
-                figures.id_recall,
-                figures.mota,
-                figures.mean_oks,
-            ];
-            let [idf1, precision, recall, mota, oks] = shares.map(percent);
-            let numbers = [
-                counts.switches,
-                counts.misses,
-                counts.false_positives,
-                counts.tracks,
-            ];
-            let [switches, misses, excess, tracks] = numbers.map(|n| n.to_string());
-            line(
-                name,
-                [
-                    idf1, precision, recall, mota, oks, switches, misses, excess, tracks,
-                ],
-            );
-        }
-        rows.join("\n")
-    }
 }
