@@ -86,7 +86,7 @@ fn scene(sample: &Frame, i: u64, people: &[(f64, [u8; 3])]) -> Frame {
 /// Returns the horizontal position of the shoulders' middle.
 fn place(pose: &Pose) -> f64 {
     let [left, right] = [5, 6].map(|j| f64::from(pose.keypoints_raw[j].x));
-    (left + right) / 2.0
+    f64::midpoint(left, right)
 }
 
 /// Returns the id of the pose nearest to each person.
@@ -162,6 +162,7 @@ fn everybody_is_found_and_some_are_examined_closely() {
     let people = [(100.0, RED), (330.0, GREEN), (540.0, BLUE)];
     let frame = scene(sample, 0, &people);
     let everything = RequestedMaps {
+        fields: true,
         heatmaps: true,
         attention: true,
         description: false,

@@ -1,5 +1,6 @@
 //! `poselens eval`: measures accuracy on labelled images.
 
+mod chart_file;
 mod figures;
 mod predicted;
 mod several;
@@ -32,7 +33,6 @@ use serde::Serialize;
 use self::figures::Figures;
 use super::args::{LabelArgs, NetworkArgs, codec_names};
 use super::progress::Progress;
-use super::targets::Targets;
 use super::{Common, checked, wrong_usage};
 use crate::option_texts::{IMAGES, LABELS};
 
@@ -265,22 +265,6 @@ impl EvalArgs {
             dataset.notes.push(note);
         }
         Ok(Labels { dataset, names })
-    }
-
-    /// Refuses a chart that would replace an input.
-    fn check_plot(&self, samples: &[Sample]) -> anyhow::Result<()> {
-        let Some(plot) = &self.plot else {
-            return Ok(());
-        };
-        let mut targets = Targets::default();
-        targets.input(&self.annotations);
-        let images = samples.iter().map(|sample| &sample.path);
-        targets.inputs(images.filter(|path| path.file_name() == plot.file_name()));
-        targets.inputs(&self.network.weights);
-        if self.boxes != "gt" {
-            targets.input(Path::new(&self.boxes));
-        }
-        targets.output(plot)
     }
 
     /// Returns the folder of the images.
