@@ -109,12 +109,12 @@ fn people_who_cross_keep_their_ids() {
     let mut first: Option<Vec<u64>> = None;
     let (mut n_right, mut n_seen) = (0_u32, 0_u32);
     let mut all = BTreeSet::new();
-    for i in 0..120_u32 {
+    for i in 0..135_u32 {
         let t = f64::from(i) / 30.0;
         let people = [
-            (100.0 + 95.0 * t, RED),
-            (540.0 - 100.0 * t, GREEN),
-            (320.0 + 130.0 * (1.5 * t).sin(), BLUE),
+            (100.0 + 130.0 * t, RED),
+            (600.0 - 110.0 * t, GREEN),
+            (250.0 + 15.0 * (3.0 * t).sin(), BLUE),
         ];
         let sample = &samples[20 + i as usize % 60];
         let frame = scene(sample, u64::from(i), &people);
@@ -142,8 +142,8 @@ fn people_who_cross_keep_their_ids() {
         for (k, (x, _)) in people.iter().enumerate() {
             let is_hidden = people[k + 1..]
                 .iter()
-                .any(|(other, _)| (x - other).abs() < 60.0);
-            if !is_hidden {
+                .any(|(other, _)| (x - other).abs() < 80.0);
+            if !is_hidden && *x < 600.0 {
                 n_seen += 1;
                 n_right += u32::from(ids[k] == Some(first[k]));
             }
@@ -162,7 +162,7 @@ fn everybody_is_found_and_some_are_examined_closely() {
     let people = [(100.0, RED), (330.0, GREEN), (540.0, BLUE)];
     let frame = scene(sample, 0, &people);
     let everything = RequestedMaps {
-        fields: true,
+        fields: false,
         heatmaps: true,
         attention: true,
         description: false,

@@ -428,8 +428,9 @@ proptest! {
     fn two_swaps_change_nothing(a in 1..4_u64, b in 1..4_u64, from in 0..12_u64, n in 0..12_u64) {
         let folder = Folder::new(&recorded());
         let mut tracks = folder.open();
-        if tracks.edit(swap(a, b, from..=from + n)).is_ok() {
-            tracks.edit(swap(a, b, from..=from + n)).unwrap();
+        // A swap with a track that has no frame in the range may leave no frame of the other one.
+        let mut swapped = || tracks.edit(swap(a, b, from..=from + n)).is_ok();
+        if swapped() && swapped() {
             prop_assert_eq!(folder.edited(), recorded());
         }
     }
