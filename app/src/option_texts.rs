@@ -28,7 +28,7 @@ pub(crate) const THRESHOLD: OptionText = OptionText::new(
 );
 
 /// Formats of labels.
-pub(crate) const LABELS: &str = "COCO keypoints, MPII, LSP or a clip folder";
+pub(crate) const LABELS: &str = "COCO keypoints, Label Studio JSON, MPII, LSP or a clip folder";
 
 /// Default of the folder of labelled images.
 pub(crate) const IMAGES: &str =

@@ -21,7 +21,8 @@ struct Document<'a> {
 /// Prints every finding, most severe first within each data set.
 ///
 /// # Errors
-/// If training on these data is impossible; the report has been printed by then.
+/// If training on these data is impossible, or would leave out what has errors; the report has been
+/// printed by then.
 pub(super) fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
     let Some(inputs) = CheckInputs::of(config) else {
         return wrong_usage("--check needs --annotations or a --config that names data");
@@ -60,8 +61,13 @@ pub(super) fn run(config: &TrainConfig, json: bool) -> anyhow::Result<()> {
             print_sum(&report)?;
         }
     }
+    let n_errors: usize = report.sets().map(|set| set.count(Severity::Error)).sum();
     match obstacle {
         Some(obstacle) => bail!("{obstacle}"),
+        None if n_errors > 0 => bail!(
+            "the training data have {}: training would leave out what is concerned, and count it",
+            counted(n_errors, "error")
+        ),
         None => Ok(()),
     }
 }

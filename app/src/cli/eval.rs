@@ -1,5 +1,6 @@
 //! `poselens eval`: measures accuracy on labelled images.
 
+mod boxes;
 mod chart_file;
 mod figures;
 mod predicted;
@@ -7,14 +8,12 @@ mod several;
 mod tracks;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use poselens_engine::dataset::orientation::open_note;
-use poselens_engine::dataset::{
-    Dataset, Request, Split, coco, guess_format, picture, usual_images,
-};
+use poselens_engine::dataset::{Dataset, Request, Split, guess_format, picture, usual_images};
 use poselens_engine::estimator::{Averaging, FINDER, Network, People};
 use poselens_engine::eval::pck::PckReport;
 use poselens_engine::eval::{
@@ -27,7 +26,7 @@ use poselens_engine::record::save_png;
 use poselens_engine::sample::{LeftOut, Sample};
 use poselens_engine::skeleton::{JointMap, Skeleton};
 use poselens_engine::train::orientation::{resolution_note, resolve_by_fit};
-use poselens_engine::words::{are, counted};
+use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::figures::Figures;
@@ -154,9 +153,10 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         return wrong_usage(format!("--metric {} needs --boxes gt", args.metric));
     }
     let mut network = checked(args.network.load(common, args.decode.as_deref()))?;
-    let labels = args.labels(&mut network)?;
+    let mut labels = args.labels(&mut network)?;
     args.check_plot(&labels.dataset.samples)?;
-    let (options, boxes_left_out) = args.options(&network, &labels.dataset)?;
+    let (options, boxes_left_out) = args.options(&network, &mut labels.dataset)?;
+    args.require_pictures(&network, &labels.dataset)?;
     let skeleton = labels.dataset.skeleton;
     let people = args.people.filter(|people| *people != People::One);
     // A bottom-up network finds everybody by itself.
@@ -304,31 +304,13 @@ impl EvalArgs {
         Ok(dataset)
     }
 
-    /// Returns the options of the evaluation, and how many of a detector's boxes are not used.
-    fn options(
-        &self,
-        network: &Network,
-        dataset: &Dataset,
-    ) -> anyhow::Result<(EvalOptions, usize)> {
-        let mut options = EvalOptions::new(*network.input());
-        options.pck_threshold = self.pck_thr;
-        options.pckh_threshold = self.pckh_thr;
-        if self.boxes == "gt" {
-            return Ok((options, 0));
-        }
-        let found = coco::read_boxes(Path::new(&self.boxes), dataset)?;
-        let n_left_out = found.of_other_categories + found.of_other_pictures;
-        if n_left_out > 0 {
-            tracing::warn!(
-                "{}: {} used, {} of other categories and {} of other images are not",
-                self.boxes,
-                are(found.boxes.len(), "box"),
-                found.of_other_categories,
-                found.of_other_pictures
-            );
-        }
-        options.boxes = Some(found.boxes);
-        Ok((options, n_left_out))
+    /// Refuses labels of which an image is missing that the evaluation needs: the figures would be those
+    /// of other people.
+    fn require_pictures(&self, network: &Network, dataset: &Dataset) -> anyhow::Result<()> {
+        let is_for_all = self.people.is_some_and(|people| people != People::One)
+            || network.spec().approach == Approach::BottomUp;
+        let is_needed = |sample: &Sample| is_for_all || !sample.annotations.is_empty();
+        Ok(dataset.require_all_pictures(&self.folder(), is_needed)?)
     }
 
     /// Returns the report of the chosen metric alone.

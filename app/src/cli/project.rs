@@ -5,6 +5,7 @@ mod runs;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use poselens_engine::finetune::accept;
 use poselens_engine::model::MODELS;
 use poselens_engine::project::export::{self, Exported};
@@ -433,15 +434,19 @@ fn read(args: &ImportArgs) -> anyhow::Result<()> {
             file: path.display().to_string(),
             imported,
         });
-        return print_json(&ImportDocument {
+        print_json(&ImportDocument {
             project: args.folder.display().to_string(),
             files: files.collect(),
-        });
+        })?;
+    } else {
+        for (path, imported) in &files {
+            report(path, imported);
+        }
     }
-    for (path, imported) in &files {
-        report(path, imported);
+    match files.iter().find(|(_, imported)| imported.is_nothing()) {
+        Some((path, _)) => bail!("{}: nothing of it could be imported", path.display()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn report(path: &Path, imported: &Imported) {

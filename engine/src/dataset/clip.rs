@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::json::results_not_labels;
+use super::kind::not_labels;
 use super::{Dataset, DatasetSpec, Finding, Request, coco};
 use crate::error::{Error, Result};
 
@@ -33,7 +33,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
         let reason = format!("a clip's folder holds one of {}", LABELS.join(", "));
         return Err(Error::data(folder, reason));
     };
-    if let Some(reason) = results_not_labels(&file) {
+    if let Some(reason) = not_labels(&file) {
         return Err(Error::data(&file, reason));
     }
     let file = Request {

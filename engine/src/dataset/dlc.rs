@@ -20,6 +20,8 @@ pub struct DlcTable {
     pub left_out: Vec<String>,
     /// Whether it has predictions with a likelihood, not labels.
     pub is_predicted: bool,
+    /// Number of cells of joints that hold neither a number nor nothing; their joints count as absent.
+    pub n_gaps: usize,
     /// Images or frames.
     pub rows: Vec<DlcRow>,
 }
@@ -123,9 +125,11 @@ fn parse(records: &[Vec<String>]) -> Result<DlcTable, String> {
         places: columns.iter().map(place).collect(),
     };
     let rows = records.iter().skip(n_headers);
+    let n_gaps = rows.clone().map(|record| layout.n_gaps(record)).sum();
     Ok(DlcTable {
         skeleton,
         left_out,
+        n_gaps,
         is_predicted: columns.iter().any(|column| column.coord == "likelihood"),
         rows: rows.map(|record| layout.row(record)).collect(),
     })
@@ -142,6 +146,18 @@ struct Layout {
 }
 
 impl Layout {
+    /// Returns the number of cells that hold neither a finite number nor nothing; `nan` is nothing.
+    fn n_gaps(&self, record: &[String]) -> usize {
+        let cells = record.iter().skip(self.n_index).zip(&self.places);
+        let is_gap = |(cell, place): &(&String, &Option<(usize, usize, usize)>)| {
+            let text = cell.trim();
+            let is_nothing = text.is_empty() || text.eq_ignore_ascii_case("nan");
+            let is_number = text.parse().is_ok_and(|v: f64| v.is_finite());
+            place.is_some() && !is_nothing && !is_number
+        };
+        cells.filter(is_gap).count()
+    }
+
     fn row(&self, record: &[String]) -> DlcRow {
         let image = record.iter().take(self.n_index).map(|cell| cell.trim());
         let image: Vec<_> = image.filter(|part| !part.is_empty()).collect();
@@ -258,6 +274,16 @@ mod tests {
         ] {
             assert_eq!(fields(line), cells, "{line}");
         }
+    }
+
+    /// Fails when a cell that is no number becomes a position, or is dropped without being counted.
+    #[test]
+    fn cells_that_are_no_numbers_are_counted() {
+        let text = "scorer,a,a,a,a\nbodyparts,nose,nose,tail,tail\ncoords,x,y,x,y\n\
+                    0,inf,2,x,1\n1,,,1,2\n2,nan,nan,1,2\n3,\"1,5\",2,1,2\n4,1,2,1,2\n";
+        let table = read(text).unwrap();
+        let people: Vec<_> = table.rows.iter().map(|row| row.people.len()).collect();
+        assert_eq!((table.n_gaps, people), (2, vec![0, 0, 0, 0, 1]));
     }
 
     /// Fails when another table is accepted, or refused without saying why.

@@ -104,8 +104,16 @@ fn after_string(text: &[u8], mut at: usize) -> usize {
     text.len()
 }
 
+/// Number of bytes in which the kind of a file shows: enough for a few people with all their joints.
+const HEAD: usize = 1 << 16;
+
+/// Returns the start of a file as text; empty if it cannot be read.
+pub(super) fn head(path: &Path) -> Vec<u8> {
+    start(path, HEAD)
+}
+
 /// Returns up to `length` bytes from the start of a file as text; empty if it cannot be read.
-fn head(path: &Path, length: usize) -> Vec<u8> {
+fn start(path: &Path, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = File::open(path).map(|file| file.take(length as u64));
     match file.and_then(|mut file| file.read_to_end(&mut bytes)) {
@@ -116,29 +124,8 @@ fn head(path: &Path, length: usize) -> Vec<u8> {
 
 /// Returns the first byte of a JSON file that is not white space; `None` if there is none.
 pub(super) fn first_json_byte(path: &Path) -> Option<u8> {
-    let head = head(path, 256);
-    head.into_iter().find(|b| !b.is_ascii_whitespace())
-}
-
-/// Explains why a list of results or boxes cannot serve as labels; `None` for other files.
-pub(super) fn results_not_labels(path: &Path) -> Option<&'static str> {
-    if first_json_byte(path) != Some(b'[') {
-        return None;
-    }
-    // Enough for a few people with all their joints.
-    let head = head(path, 1 << 16);
-    let has = |name: &[u8]| head.windows(name.len()).any(|w| w == name);
-    if !has(b"\"image_id\"") || !has(b"\"category_id\"") {
-        return None;
-    }
-    Some(if has(b"\"keypoints\"") {
-        "a list of predictions with scores, as `run --write-coco` writes it, not labels: it \
-         cannot be used for training or evaluation. Correct it by hand and save it as COCO \
-         keypoints (images, annotations, categories); `eval --boxes` accepts its boxes"
-    } else {
-        "a list of a detector's boxes, not labels; give it to `eval --boxes`, and the labels to \
-         --annotations"
-    })
+    let start = start(path, 256);
+    start.into_iter().find(|b| !b.is_ascii_whitespace())
 }
 
 /// Returns whether the file name ends in `.json` and the content begins with `first`.
@@ -208,27 +195,6 @@ mod tests {
         );
         assert_eq!(clean("\"NaN"), "\"NaN");
         assert_eq!(clean("\"\\"), "\"\\");
-    }
-
-    /// Fails when a list of predictions or boxes is taken for labels, or labels for such a list.
-    #[test]
-    fn lists_of_results_are_recognised() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        let about = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            results_not_labels(&path).unwrap_or_default()
-        };
-        let poses =
-            r#"[{"image_id": 0, "category_id": 1, "keypoints": [1, 2, 0.5], "score": 0.9}]"#;
-        assert!(about(poses).contains("predictions"));
-        let boxes = r#"[{"image_id": 0, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9}]"#;
-        assert!(about(boxes).contains("--boxes"));
-        assert_eq!(about(r#"[{"image": "a.jpg", "joints": []}]"#), "");
-        assert_eq!(
-            about(r#"{"annotations": [{"image_id": 1, "category_id": 1}]}"#),
-            ""
-        );
     }
 
     proptest! {

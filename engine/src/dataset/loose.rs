@@ -1,5 +1,5 @@
-//! Lenient numbers, strings and lists as tools write them into JSON: `221.0`, `"79"`, `null`,
-//! `true`. Values that cannot be parsed become missing, so that one odd value does not make a file
+//! Lenient numbers and strings as tools write them into JSON: `221.0`, `"79"`, `null`, `true`.
+//! Values that cannot be parsed become missing, so that one odd value does not make a file
 //! unreadable.
 
 use std::fmt;
@@ -156,179 +156,14 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 }
 
-/// A list of numbers with NaN for missing ones: `[1, null, "2.5"]`, or one list per joint, `[[1, 2,
-/// true], null]`.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Numbers {
-    /// All numbers flattened; nested lists give three each, a missing third is [`Self::NO_FLAG`].
-    pub values: Vec<f64>,
-    /// Whether the numbers were written as nested lists.
-    pub is_nested: bool,
-}
-
-impl Numbers {
-    /// Stands for the visibility of a joint that has only two numbers.
-    pub(super) const NO_FLAG: f64 = f64::INFINITY;
-
-    /// Returns exactly `N` numbers, none of them missing.
-    pub(super) fn exactly<const N: usize>(&self) -> Option<[f64; N]> {
-        let numbers: [f64; N] = self.values.as_slice().try_into().ok()?;
-        numbers.iter().all(|v| v.is_finite()).then_some(numbers)
-    }
-}
-
-/// An element of [`Numbers`].
-enum Item {
-    One(Loose),
-    Several(Vec<Loose>),
-}
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct ItemVisitor;
-        impl<'de> Visitor<'de> for ItemVisitor {
-            type Value = Item;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or a list of numbers")
-            }
-
-            fn visit_unit<E>(self) -> Result<Item, E> {
-                Ok(Item::One(Loose::Nothing))
-            }
-
-            fn visit_bool<E>(self, v: bool) -> Result<Item, E> {
-                Ok(Item::One(Loose::Flag(v)))
-            }
-
-            fn visit_u64<E>(self, v: u64) -> Result<Item, E> {
-                Ok(Item::One(Loose::Whole(v)))
-            }
-
-            fn visit_i64<E>(self, v: i64) -> Result<Item, E> {
-                Ok(Item::One(Loose::Number(v as f64)))
-            }
-
-            fn visit_f64<E>(self, v: f64) -> Result<Item, E> {
-                Ok(Item::One(Loose::Number(v)))
-            }
-
-            fn visit_str<E>(self, v: &str) -> Result<Item, E> {
-                Ok(Item::One(Loose::Text(v.to_owned())))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Item, A::Error> {
-                let mut several = Vec::new();
-                while let Some(value) = list.next_element()? {
-                    several.push(value);
-                }
-                Ok(Item::Several(several))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Item, A::Error> {
-                LooseVisitor.visit_map(object).map(Item::One)
-            }
-        }
-        from.deserialize_any(ItemVisitor)
-    }
-}
-
-/// Converts a list element to a number; `true` becomes 2 ("visible" in COCO).
-fn value(loose: &Loose) -> f64 {
-    match loose {
-        Loose::Flag(true) => 2.0,
-        other => other.number().unwrap_or(f64::NAN),
-    }
-}
-
-impl<'de> Deserialize<'de> for Numbers {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct NumbersVisitor;
-        impl<'de> Visitor<'de> for NumbersVisitor {
-            type Value = Numbers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of numbers")
-            }
-
-            fn visit_unit<E>(self) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Numbers, A::Error> {
-                let mut numbers = Numbers::default();
-                let mut n_nothing = 0;
-                while let Some(item) = list.next_element()? {
-                    match item {
-                        Item::One(Loose::Nothing) if numbers.values.is_empty() => n_nothing += 1,
-                        Item::One(_) if numbers.is_nested => {
-                            numbers.values.extend([f64::NAN, f64::NAN, 0.0]);
-                        }
-                        Item::One(one) => {
-                            numbers
-                                .values
-                                .extend(std::iter::repeat_n(f64::NAN, n_nothing));
-                            n_nothing = 0;
-                            numbers.values.push(value(&one));
-                        }
-                        Item::Several(several) => {
-                            let empty = [f64::NAN, f64::NAN, 0.0];
-                            numbers.values.extend([empty].repeat(n_nothing).concat());
-                            n_nothing = 0;
-                            numbers.is_nested = true;
-                            let get = |i: usize, none| several.get(i).map_or(none, value);
-                            let flag = get(2, Numbers::NO_FLAG);
-                            numbers
-                                .values
-                                .extend([get(0, f64::NAN), get(1, f64::NAN), flag]);
-                        }
-                    }
-                }
-                numbers
-                    .values
-                    .extend(std::iter::repeat_n(f64::NAN, n_nothing));
-                Ok(numbers)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Numbers, A::Error> {
-                LooseVisitor.visit_map(object).map(|_| Numbers::default())
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Numbers, E> {
-                Ok(Numbers::default())
-            }
-        }
-        from.deserialize_any(NumbersVisitor)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::numbers::Numbers;
     use proptest::prelude::*;
 
     fn loose(text: &str) -> Loose {
         serde_json::from_str(text).unwrap()
-    }
-
-    fn numbers(text: &str) -> Vec<f64> {
-        serde_json::from_str::<Numbers>(text).unwrap().values
     }
 
     /// Fails when one of the spellings of numbers, ids or booleans is not understood.
@@ -372,35 +207,6 @@ mod tests {
         );
     }
 
-    /// Fails when a missing value shifts the rest of the list, or nested joints are not read.
-    #[test]
-    fn lists_keep_their_places() {
-        let same = |a: &[f64], b: &[f64]| format!("{a:?}") == format!("{b:?}");
-        let (none, flag) = (f64::NAN, Numbers::NO_FLAG);
-        for (text, expected) in [
-            ("[1, \"2.5\", null, 4]", vec![1.0, 2.5, none, 4.0]),
-            ("[null, null, 0, 4]", vec![none, none, 0.0, 4.0]),
-            ("[null, null]", vec![none, none]),
-            (
-                "[[1, 2, true], null, [3, 4], []]",
-                vec![
-                    1.0, 2.0, 2.0, none, none, 0.0, 3.0, 4.0, flag, none, none, flag,
-                ],
-            ),
-            ("[null, [3, 4, 1]]", vec![none, none, 0.0, 3.0, 4.0, 1.0]),
-            ("null", vec![]),
-            ("{\"x\": [1]}", vec![]),
-            ("\"1 2\"", vec![]),
-            ("7", vec![]),
-        ] {
-            assert!(
-                same(&numbers(text), &expected),
-                "{text}: {:?}",
-                numbers(text)
-            );
-        }
-    }
-
     proptest! {
         /// Fails when a number changes when read, or differs when written as a string.
         #[test]
@@ -409,7 +215,8 @@ mod tests {
             let text = serde_json::to_string(&v).unwrap();
             prop_assert_eq!(loose(&text).number(), Some(v));
             prop_assert_eq!(loose(&format!("\"{text}\"")).number(), Some(v));
-            prop_assert_eq!(numbers(&format!("[{text}, \"{text}\"]")), [v, v]);
+            let list = format!("[{text}, \"{text}\"]");
+            prop_assert_eq!(serde_json::from_str::<Numbers>(&list).unwrap().values, [v, v]);
         }
 
         /// Fails when the id of a number differs when written as a string or with the fraction

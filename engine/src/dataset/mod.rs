@@ -13,12 +13,14 @@ pub mod dlc;
 mod find;
 mod finding;
 mod json;
+mod kind;
 pub mod loader;
 mod loose;
 mod lsp;
 mod mat;
 mod mpii;
 mod names;
+mod numbers;
 pub mod orientation;
 pub mod picture;
 mod preview;
@@ -35,7 +37,8 @@ pub use rename::renamed;
 use crate::error::{Error, Result};
 pub use crate::sample::{Annotation, DetectedBox, Joint, LeftOut, Orientation, Sample, Visibility};
 use crate::skeleton::Skeleton;
-use crate::words::none_of;
+use crate::words::{counted, none_of};
+use names::listed;
 
 /// A data set in memory; the images stay on disk.
 #[derive(Debug, Clone)]
@@ -84,6 +87,32 @@ impl Dataset {
         let name = name.to_string_lossy();
         let none = none_of(n, "labelled image");
         let reason = format!("{none} was found ({name}); give their folder");
+        Err(Error::data(images, reason))
+    }
+
+    /// Refuses labels some of whose images are missing, where `is_needed`: figures of the others would
+    /// be those of other people.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub fn require_all_pictures(
+        &self,
+        images: &Path,
+        is_needed: impl Fn(&Sample) -> bool,
+    ) -> Result<()> {
+        let needed: Vec<_> = self.samples.iter().filter(|s| is_needed(s)).collect();
+        let missing = needed.iter().filter(|sample| !sample.path.exists());
+        let names = missing.map(|sample| sample.path.file_name().unwrap_or_default());
+        let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (n, all) = (names.len(), counted(needed.len(), "labelled image"));
+        let verb = if n == 1 { "is" } else { "are" };
+        let reason = format!(
+            "{n} of {all} {verb} missing ({}); add what is missing, or remove it from the labels",
+            listed(&names)
+        );
         Err(Error::data(images, reason))
     }
 }
@@ -143,7 +172,13 @@ pub struct DatasetSpec {
 }
 
 /// Every format. The first that accepts a path is used if none is specified.
-pub const DATASETS: &[DatasetSpec] = &[coco::FORMAT, mpii::FORMAT, lsp::FORMAT, clip::FORMAT];
+pub const DATASETS: &[DatasetSpec] = &[
+    coco::FORMAT,
+    coco::label_studio::FORMAT,
+    mpii::FORMAT,
+    lsp::FORMAT,
+    clip::FORMAT,
+];
 
 impl DatasetSpec {
     /// Reads the requested part and appends problems to `findings`.
@@ -199,7 +234,7 @@ pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
     if about.is_file() && about.len() == 0 {
         return Err(Error::data(path, "the file is empty"));
     }
-    if let Some(reason) = json::results_not_labels(path) {
+    if let Some(reason) = kind::not_labels(path) {
         return Err(Error::data(path, reason));
     }
     DATASETS.iter().find(|d| (d.accepts)(path)).ok_or_else(|| {
@@ -207,6 +242,11 @@ pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
         let known = known.collect::<Vec<_>>().join("; ");
         Error::data(path, format!("no known labels; known are {known}"))
     })
+}
+
+/// Returns whether the content of a file begins like a JSON object.
+pub(crate) fn is_json_object(path: &Path) -> bool {
+    json::first_json_byte(path) == Some(b'{')
 }
 
 /// Returns the default image folder: `images` next to the labels, or next to the folder

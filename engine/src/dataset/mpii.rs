@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{BBox, Point, Size};
 use crate::sample::Square;
 use crate::skeleton::Skeleton;
-use crate::words::counted;
+use crate::words::{are, counted};
 
 /// Entry of [`super::DATASETS`].
 pub(super) const FORMAT: DatasetSpec = DatasetSpec {
@@ -49,9 +49,9 @@ struct Entry {
     center: [f64; 2],
     #[serde(alias = "scale_provided")]
     scale: f64,
-    /// `[x, y]`, or `[x, y, visible]`. Absent in the test set.
+    /// `[x, y]`, or `[x, y, visible]`; NaN is `None`. Absent in the test set.
     #[serde(default, alias = "joint_self")]
-    joints: Vec<Vec<f64>>,
+    joints: Vec<Vec<Option<f64>>>,
     joints_vis: Option<Vec<f64>>,
     #[serde(default, rename = "isValidation")]
     is_validation: Loose,
@@ -88,6 +88,7 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
     // Per image id, whether the image shows a person of the requested part.
     let mut shows_wanted = Vec::new();
     let mut known = HashMap::new();
+    let mut n_gaps = 0;
     for (i, entry) in entries.into_iter().enumerate() {
         let id = i as u64;
         let s = *known.entry(entry.image.clone()).or_insert_with(|| {
@@ -105,6 +106,9 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
         });
         let is_wanted = is_wanted(&entry);
         shows_wanted[s] |= is_wanted;
+        if is_wanted {
+            n_gaps += gaps(&entry);
+        }
         match person(&entry, id, skeleton.n_joints()) {
             Ok(person) if is_wanted => samples[s].annotations.push(person),
             Ok(mut person) => {
@@ -120,6 +124,12 @@ fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
                 text,
             )),
         }
+    }
+    if n_gaps > 0 {
+        let joints = are(n_gaps, "joint");
+        let text =
+            format!("{joints} without coordinates that are numbers: treated as not labelled");
+        findings.push(Finding::of_file(Severity::Note, annotations, text));
     }
     samples.retain(|s| shows_wanted[s.image_id as usize]);
     samples.par_iter_mut().for_each(picture::size_from_header);
@@ -148,6 +158,12 @@ fn set_aside(split: Split, n_validation: usize, all: usize) -> String {
     }
 }
 
+/// Returns the number of joints of which a coordinate is missing.
+fn gaps(entry: &Entry) -> usize {
+    let is_gap = |numbers: &&Vec<Option<f64>>| numbers.iter().take(2).any(Option::is_none);
+    entry.joints.iter().filter(is_gap).count()
+}
+
 fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String> {
     let (scale, [cx, cy]) = (entry.scale, entry.center);
     if !(scale > 0.0 && scale.is_finite() && cx.is_finite() && cy.is_finite()) {
@@ -167,12 +183,12 @@ fn person(entry: &Entry, id: u64, n_joints: usize) -> Result<Annotation, String>
     for (j, numbers) in entry.joints.iter().enumerate() {
         let (x, y, third) = match numbers[..] {
             [x, y] => (x, y, None),
-            [x, y, v] => (x, y, Some(v)),
+            [x, y, v] => (x, y, v),
             _ => return Err(format!("joint {j} has {} numbers", numbers.len())),
         };
-        if !(x.is_finite() && y.is_finite()) {
-            return Err(format!("joint {j} is at {x}, {y}"));
-        }
+        let (Some(x), Some(y)) = (x, y) else {
+            continue;
+        };
         // Unlabelled joints are stored as 0 or -1 in every variant.
         let placed = x > 0.0 && y > 0.0;
         let visibility = match (visible.map(|v| v[j]), third) {
@@ -336,6 +352,26 @@ mod tests {
         let data = load_text(&value.to_string(), &mut findings).unwrap();
         assert!(data.samples.iter().all(|s| s.annotations.is_empty()));
         assert_eq!(findings.len(), 3, "{findings:?}");
+    }
+
+    /// Fails when a joint that is not a number makes the file unreadable, or is dropped without being
+    /// counted.
+    #[test]
+    fn joints_that_are_no_numbers_are_counted() {
+        let mut value = valid();
+        value[0]["joints"][3] = json!([null, 7]);
+        let mut findings = Vec::new();
+        let text = value.to_string().replace("[null,7]", "[Infinity,7]");
+        let data = load_text(&text, &mut findings).unwrap();
+        let person = &data.samples[0].annotations[0];
+        assert_eq!(
+            (person.joints[3].labelled(), person.n_keypoints),
+            (None, 14)
+        );
+        assert!(
+            findings[0].text.contains("1 joint is without coordinates"),
+            "{findings:?}"
+        );
     }
 
     proptest! {

@@ -1,5 +1,8 @@
 //! Reads labels and predictions of other programs, and our own results, into a project.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,14 +12,23 @@ use super::edit::{Edit, FrameProposal};
 use super::find::{FrameFinder, ImageName};
 use super::open::{Contents, Project};
 use super::person::{FrameKey, Joint, Person};
-use crate::dataset::coco::{is_result_list, read_results};
-use crate::dataset::dlc::read_dlc;
-use crate::dataset::{Dataset, Finding, Request, Severity, Split, format, usual_images};
+use crate::dataset::coco::{ResultPose, is_result_list, read_results};
+use crate::dataset::dlc::{DlcRow, read_dlc};
+use crate::dataset::{
+    Dataset, DatasetSpec, Finding, Request, Severity, Split, format, guess_format, is_json_object,
+    usual_images,
+};
 use crate::error::{Error, Result};
+use crate::geometry::Size;
+use crate::sample::Sample;
 use crate::skeleton::{JointMap, Skeleton};
+use crate::words::{are, counted};
 
 /// Number of left out entries that are named for each reason.
 const N_NAMED: usize = 5;
+
+/// Reason why frames are left out although everything was found.
+const BY_HAND: &str = "frames that are labelled by hand already";
 
 /// How labels are imported.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,6 +64,12 @@ pub struct Omitted {
 }
 
 impl Imported {
+    /// Returns whether nothing of the file has a place in the project, not even where frames are
+    /// labelled by hand already.
+    pub fn is_nothing(&self) -> bool {
+        self.people == 0 && !self.left_out.contains_key(BY_HAND)
+    }
+
     fn leave_out(&mut self, reason: &str, name: impl Into<String>) {
         let omitted = self.left_out.entry(reason.to_owned()).or_default();
         omitted.count += 1;
@@ -106,6 +124,8 @@ struct Import<'a> {
 struct Gathered {
     people: BTreeMap<FrameKey, Vec<Vec<Joint>>>,
     imported: Imported,
+    /// Number of joints outside of their frame.
+    n_outside: usize,
 }
 
 impl<'a> Import<'a> {
@@ -121,14 +141,12 @@ impl<'a> Import<'a> {
     fn results(&mut self, path: &Path) -> Result<()> {
         let list = read_results(path, self.skeleton)?;
         let map = map(path, list.skeleton, self.skeleton)?;
+        self.finder.look_at(list.poses.iter().map(image_of_pose));
         for pose in &list.poses {
-            let image = ImageName {
-                path: pose.file_name.as_deref().unwrap_or_default(),
-                number: Some(pose.image_id),
-                ..ImageName::default()
-            };
-            self.add(&image, Joint::all_predicted(&pose.keypoints, &map));
+            let joints = Joint::all_predicted(&pose.keypoints, &map);
+            self.add(&image_of_pose(pose), joints);
         }
+        self.note_gaps(list.n_gaps, "joint");
         let reason = "entries without joints of this skeleton";
         let imported = &mut self.gathered.imported;
         imported.count_out(reason, list.n_left_out);
@@ -138,25 +156,28 @@ impl<'a> Import<'a> {
     fn labels(&mut self, path: &Path) -> Result<()> {
         let images = usual_images(path);
         let request = Request::new(path, &images, Split::Learn);
-        let reader = format("coco");
-        let reader = reader.ok_or_else(|| Error::data(path, "COCO cannot be read"))?;
         let mut findings = Vec::new();
-        let read = reader.examine(&request, &mut findings)?;
+        let read = reader(path)?.examine(&request, &mut findings)?;
         let other = || Error::data(path, strangers(read.skeleton, self.skeleton));
         let dataset = read.renamed_to(self.skeleton).ok_or_else(other)?;
         self.report(&dataset, findings);
-        for sample in &dataset.samples {
+        let inside = |sample: &Sample| {
             let inside = sample.path.strip_prefix(&images);
-            let inside = inside.unwrap_or(&sample.path).to_string_lossy();
-            let image = ImageName {
-                path: &inside,
-                clip: sample.clip.as_deref(),
-                number: None,
-            };
+            inside
+                .unwrap_or(&sample.path)
+                .to_string_lossy()
+                .into_owned()
+        };
+        let paths: Vec<String> = dataset.samples.iter().map(inside).collect();
+        let named = || dataset.samples.iter().zip(&paths);
+        let images = named().map(|(sample, path)| image_of_sample(sample, path));
+        self.finder.look_at(images);
+        for (sample, inside) in named() {
+            let image = image_of_sample(sample, inside);
             for person in &sample.annotations {
                 if person.is_crowd {
                     let imported = &mut self.gathered.imported;
-                    imported.leave_out("groups of people", &*inside);
+                    imported.leave_out("groups of people", inside.as_str());
                     continue;
                 }
                 let joint = |joint: &crate::sample::Joint| match joint.labelled() {
@@ -174,12 +195,10 @@ impl<'a> Import<'a> {
         let map = map(path, table.skeleton, self.skeleton)?;
         let imported = &mut self.gathered.imported;
         imported.joints_left_out.clone_from(&table.left_out);
+        self.finder.look_at(table.rows.iter().map(image_of_row));
+        self.note_gaps(table.n_gaps, "cell");
         for row in &table.rows {
-            let image = ImageName {
-                path: &row.image,
-                number: row.image.parse().ok(),
-                ..ImageName::default()
-            };
+            let image = image_of_row(row);
             for keypoints in &row.people {
                 let joints = Joint::all_predicted(keypoints, &map).into_iter();
                 let labelled = |joint: Joint| match joint.labelled() {
@@ -216,27 +235,53 @@ impl<'a> Import<'a> {
         imported.joints_left_out.clone_from(joints);
     }
 
+    /// Notes that `n` joints or cells are not numbers.
+    fn note_gaps(&mut self, n: usize, what: &str) {
+        if n > 0 {
+            let what = are(n, what);
+            let text = format!("{what} not numbers: treated as not labelled");
+            self.gathered.imported.notes.push(text);
+        }
+    }
+
     fn add(&mut self, image: &ImageName<'_>, joints: Vec<Joint>) {
         let name = || match image.number {
             Some(number) if image.path.is_empty() => format!("frame {number}"),
             _ => image.path.to_owned(),
         };
-        let Gathered { people, imported } = &mut self.gathered;
+        let gathered = &mut self.gathered;
         if joints.iter().all(|joint| joint.labelled().is_none()) {
-            imported.leave_out("people without joints", name());
+            gathered.imported.leave_out("people without joints", name());
             return;
         }
         match self.finder.find(image) {
-            Ok(at) => people.entry(at).or_default().push(joints),
-            Err(reason) => imported.leave_out(&format!("people in images of {reason}"), name()),
+            Ok(at) => {
+                if let Some(sizes) = self.finder.sizes_of(at) {
+                    gathered.n_outside += n_outside(&joints, sizes);
+                }
+                gathered.people.entry(at).or_default().push(joints);
+            }
+            Err(reason) => {
+                let reason = format!("people in images of {reason}");
+                gathered.imported.leave_out(&reason, name());
+            }
         }
     }
 
     fn finish(mut self) -> Gathered {
-        self.gathered
-            .imported
-            .notes
-            .append(&mut self.finder.remarks);
+        let Gathered {
+            imported,
+            n_outside,
+            ..
+        } = &mut self.gathered;
+        imported.notes.append(&mut self.finder.remarks);
+        if *n_outside > 0 {
+            let joints = counted(*n_outside, "joint");
+            let verb = if *n_outside == 1 { "lies" } else { "lie" };
+            imported
+                .notes
+                .push(format!("{joints} {verb} outside of the image"));
+        }
         self.gathered
     }
 }
@@ -247,6 +292,7 @@ impl Gathered {
         let Self {
             people,
             mut imported,
+            ..
         } = self;
         let mut frames = Vec::new();
         for (at, people) in people {
@@ -256,8 +302,7 @@ impl Gathered {
             if has_handwork {
                 let clip = project.contents().file().clip(at.clip);
                 let clip = clip.map_or("", |clip| clip.name.as_str());
-                let reason = "frames that are labelled by hand already";
-                imported.leave_out(reason, format!("{clip} frame {}", at.frame));
+                imported.leave_out(BY_HAND, format!("{clip} frame {}", at.frame));
                 continue;
             }
             imported.frames += 1;
@@ -272,6 +317,51 @@ impl Gathered {
         project.apply(&Edit::Propose { frames })?;
         Ok(imported)
     }
+}
+
+fn image_of_pose(pose: &ResultPose) -> ImageName<'_> {
+    ImageName {
+        path: pose.file_name.as_deref().unwrap_or_default(),
+        number: pose.number,
+        ..ImageName::default()
+    }
+}
+
+fn image_of_sample<'a>(sample: &'a Sample, path: &'a str) -> ImageName<'a> {
+    ImageName {
+        path,
+        clip: sample.clip.as_deref(),
+        number: None,
+    }
+}
+
+fn image_of_row(row: &DlcRow) -> ImageName<'_> {
+    ImageName {
+        path: &row.image,
+        number: row.image.parse().ok(),
+        ..ImageName::default()
+    }
+}
+
+/// Returns the number of labelled joints outside of a frame of one of two sizes.
+fn n_outside(joints: &[Joint], sizes: [Size; 2]) -> usize {
+    let outside = |image: Size| {
+        let labelled = joints.iter().filter(|joint| joint.labelled().is_some());
+        labelled
+            .filter(|joint| joint.inside(image).is_none())
+            .count()
+    };
+    let [one, other] = sizes.map(outside);
+    one.min(other)
+}
+
+/// Returns the format of a file of labels. An object is COCO, whatever the file is called.
+fn reader(path: &Path) -> Result<&'static DatasetSpec> {
+    let coco = format("coco").filter(|_| is_json_object(path));
+    guess_format(path).or_else(|error| match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("json") => Err(error),
+        _ => coco.ok_or(error),
+    })
 }
 
 fn strangers(found: &Skeleton, wanted: &Skeleton) -> String {

@@ -57,12 +57,45 @@ struct Folder {
 /// Problems of the images read so far.
 #[derive(Default)]
 struct Findings {
-    failed: Vec<String>,
-    /// Error message of the first unreadable one.
-    reason: String,
+    /// Unreadable ones by reason, in the order of the folder.
+    failed: Vec<Failed>,
     damaged: Vec<String>,
     /// Files of several frames or pages.
     several: Vec<String>,
+}
+
+/// Images that cannot be read for one reason.
+struct Failed {
+    reason: String,
+    names: Vec<String>,
+}
+
+/// Maximum number of reasons that are listed.
+const MAX_REASONS: usize = 5;
+
+impl Findings {
+    fn fail(&mut self, name: String, reason: String) {
+        match self.failed.iter_mut().find(|one| one.reason == reason) {
+            Some(one) => one.names.push(name),
+            None => self.failed.push(Failed {
+                reason,
+                names: vec![name],
+            }),
+        }
+    }
+
+    /// Describes the unreadable ones of `n` images; `None` if there are none.
+    fn failures(&self, n: usize) -> Option<String> {
+        let k: usize = self.failed.iter().map(|one| one.names.len()).sum();
+        let shown = self.failed.iter().take(MAX_REASONS);
+        let shown = shown.map(|one| format!("({}: {})", first_names(&one.names), one.reason));
+        let rest = self.failed.iter().skip(MAX_REASONS);
+        let n_more: usize = rest.map(|one| one.names.len()).sum();
+        let more = (n_more > 0).then(|| format!("and {n_more} more for other reasons"));
+        let shown = shown.chain(more).collect::<Vec<_>>().join(" ");
+        let images = counted(n, "image");
+        (k > 0).then(|| format!("{k} of {images} failed, the others keep their numbers {shown}"))
+    }
 }
 
 impl Folder {
@@ -103,17 +136,9 @@ impl Folder {
     /// Summarises all problems in one line.
     fn report(&self) -> Option<String> {
         let Findings {
-            failed,
-            reason,
-            damaged,
-            several,
+            damaged, several, ..
         } = &self.findings;
-        let n = self.listing.pictures.len();
-        let failed = (!failed.is_empty()).then(|| {
-            let (k, names) = (failed.len(), first_names(failed));
-            let images = counted(n, "image");
-            format!("{k} of {images} failed, the others keep their numbers ({names}: {reason})")
-        });
+        let failed = self.findings.failures(self.listing.pictures.len());
         let listed = |names: &[String], one: &str, many: &str| {
             let what = if names.len() == 1 { one } else { many };
             let line = || format!("{} {what} ({})", names.len(), first_names(names));
@@ -152,22 +177,25 @@ impl FrameSource for Folder {
             let id = self.next as u64;
             self.next += 1;
             let read = read_noted(path, id, id as f64 * self.frame_secs, &self.pool);
-            let (frame, list) = match read {
+            let frame = match read {
                 Ok((frame, None)) => {
                     self.n_frames += 1;
                     return Ok(Some(frame));
                 }
-                Ok((frame, Some(Note::Damaged(_)))) => (Some(frame), &mut self.findings.damaged),
-                Ok((frame, Some(Note::First(_)))) => (Some(frame), &mut self.findings.several),
+                Ok((frame, Some(note))) => {
+                    let list = match note {
+                        Note::Damaged(_) => &mut self.findings.damaged,
+                        Note::First(_) => &mut self.findings.several,
+                    };
+                    list.push(name_of(path));
+                    Some(frame)
+                }
                 Err(error) => {
                     tracing::info!("failed: {error}");
-                    if self.findings.failed.is_empty() {
-                        self.findings.reason = reason(error);
-                    }
-                    (None, &mut self.findings.failed)
+                    self.findings.fail(name_of(path), reason(error));
+                    None
                 }
             };
-            list.push(name_of(path));
             self.warning = self.report();
             if frame.is_some() {
                 self.n_frames += 1;

@@ -201,6 +201,153 @@ fn files_of_another_kind_are_named() {
     assert!(line.contains("no category is called dog"), "{line}");
 }
 
+/// Fails when a missing image is measured around without a word, errors of a check exit with 0, or
+/// training stops at it.
+#[test]
+fn a_missing_image_is_never_ignored() {
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    let mut value = labels(&workdir, "people.json");
+    value["images"][1]["file_name"] = json!("gone.png");
+    workdir.write("gone.json", value.to_string());
+    let line = workdir.complaint(&format!("{EVAL} gone.json"));
+    assert!(
+        line.contains("1 of 2 labelled images is missing (gone.png)"),
+        "{line}"
+    );
+    let checked = workdir.run("train --check --annotations gone.json");
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(
+        checked.stdout.contains("gone.png: the image is missing"),
+        "{checked:?}"
+    );
+    assert!(checked.stderr.contains("1 error"), "{checked:?}");
+    let train = "train --annotations gone.json --out out --epochs 1 --batch-size 1 --input-size 64 \
+                 --device cpu --threads 1";
+    let trained = workdir.succeed(train);
+    assert!(trained.stderr.contains("gone.png"), "{trained:?}");
+    workdir.succeed("train --check --annotations people.json");
+    // An image without people is not needed.
+    value["annotations"].as_array_mut().unwrap().truncate(1);
+    workdir.write("gone.json", value.to_string());
+    assert_eq!(
+        workdir.json(&format!("{EVAL} gone.json --json"))["n_people"],
+        1
+    );
+}
+
+/// Fails when boxes without an area or in another layout are used as they are, or nothing is said.
+#[test]
+fn boxes_that_cannot_be_used_are_counted() {
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    let people = labels(&workdir, "people.json");
+    let found = |change: fn(&mut Vec<f64>)| {
+        let boxes = people["annotations"].as_array().unwrap().iter().map(|a| {
+            let bbox = a["bbox"].as_array().unwrap();
+            let mut bbox: Vec<f64> = bbox.iter().map(|v| v.as_f64().unwrap()).collect();
+            change(&mut bbox);
+            json!({ "image_id": a["image_id"], "category_id": a["category_id"], "bbox": bbox,
+                    "score": 0.9 })
+        });
+        let mut boxes: Vec<Value> = boxes.collect();
+        boxes.push(boxes[0].clone());
+        boxes[0]["bbox"] = json!([1, 1, 0, 0]);
+        workdir.write("boxes.json", json!(boxes).to_string());
+        workdir.json(&format!("{EVAL} people.json --boxes boxes.json --json"))
+    };
+    let plain = found(|_| {});
+    assert_eq!(plain["boxes_left_out"], 1);
+    assert!(
+        plain["notes"].to_string().contains("1 without a position"),
+        "{plain}"
+    );
+    let corners = found(|b| {
+        b[2] += b[0];
+        b[3] += b[1];
+    });
+    assert_eq!(corners["oks"], plain["oks"]);
+    assert!(
+        corners["notes"]
+            .to_string()
+            .contains("left, top, right, bottom"),
+        "{corners}"
+    );
+}
+
+/// Fails when an export of Label Studio gives other figures than the same labels as COCO, or a format
+/// that is not read is not named.
+#[test]
+fn exports_of_labelling_tools_are_read_or_named() {
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    let mut people = labels(&workdir, "people.json");
+    let names = people["categories"][0]["keypoints"].clone();
+    // Boxes and areas are those that the reader substitutes if they are missing.
+    each_person(&mut people, |a| {
+        for key in ["area", "bbox", "num_keypoints"] {
+            a.as_object_mut().unwrap().remove(key);
+        }
+        for flag in a["keypoints"]
+            .as_array_mut()
+            .unwrap()
+            .iter_mut()
+            .skip(2)
+            .step_by(3)
+        {
+            if flag.as_f64() == Some(1.0) {
+                *flag = json!(2);
+            }
+        }
+    });
+    workdir.write("people.json", people.to_string());
+    let images = people["images"].as_array().unwrap();
+    let tasks = images.iter().zip(people["annotations"].as_array().unwrap());
+    let tasks = tasks.map(|(image, person)| {
+        let [width, height] = ["width", "height"].map(|side| image[side].as_f64().unwrap());
+        let numbers: Vec<f64> = person["keypoints"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_f64().unwrap())
+            .collect();
+        let points = numbers.chunks(3).zip(names.as_array().unwrap());
+        let points = points.filter(|(n, _)| n[2] > 0.0).map(|(n, name)| {
+            json!({ "type": "keypointlabels", "original_width": width, "original_height": height,
+                    "value": { "x": 100.0 * n[0] / width, "y": 100.0 * n[1] / height,
+                               "keypointlabels": [name] } })
+        });
+        let upload = format!(
+            "/data/upload/1/5f3a91c2-{}",
+            image["file_name"].as_str().unwrap()
+        );
+        json!({ "id": image["id"], "data": { "img": upload },
+                "annotations": [{ "result": points.collect::<Vec<_>>() }] })
+    });
+    workdir.write("studio.json", json!(tasks.collect::<Vec<_>>()).to_string());
+    let coco = workdir.json(&format!("{EVAL} people.json --json"));
+    let studio = workdir.json(&format!("{EVAL} studio.json --json"));
+    assert_eq!(studio["n_people"], 2, "{studio}");
+    let pck = |report: &Value| report["pck"]["mean"].as_f64();
+    assert_eq!(pck(&studio), pck(&coco), "{studio}");
+    for (name, text, expected) in [
+        (
+            "a.xml",
+            "<annotations><image/></annotations>",
+            "COCO Keypoints 1.0",
+        ),
+        (
+            "a.csv",
+            "scorer,me\nbodyparts,nose\n",
+            "project import --dlc",
+        ),
+    ] {
+        workdir.write(name, text);
+        let line = workdir.complaint(&format!("{EVAL} {name}"));
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
 /// Returns a JPEG whose EXIF data declare it upside down.
 fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
     let turned = image::DynamicImage::ImageRgba8(picture.clone())

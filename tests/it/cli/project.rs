@@ -215,7 +215,8 @@ fn labels_of_other_tools_come_and_go() {
     assert_eq!(without_ids(&back), without_ids(&out));
 }
 
-/// Fails when our own results are refused as labels, get into other frames, or count as handwork.
+/// Fails when our own results are refused as labels, get into other frames, or count as handwork; or
+/// an import of nothing exits with 0.
 #[test]
 fn results_come_in_as_proposals() {
     let workdir = Workdir::new();
@@ -241,6 +242,14 @@ fn results_come_in_as_proposals() {
             (counts(&now), &now["proposed_people"]),
             ([0, 2, 0, 0], &json!(3))
         );
+    }
+    workdir.write("beyond.json", format!("[{}]", entry(87)));
+    for form in ["", " --json"] {
+        let outcome = workdir.run(&format!("project import p --coco beyond.json{form}"));
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let said = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(said.contains("no frame of its clip"), "{said}");
+        assert!(said.contains("nothing of it could be imported"), "{said}");
     }
     let dlc = "scorer,n,n,n\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n5,1,2,0.5\n";
     workdir.write("dlc.csv", dlc);

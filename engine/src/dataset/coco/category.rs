@@ -34,7 +34,26 @@ const NO_KEYPOINTS: &str = "no category and no annotation has `keypoints`; is it
                             file? The keypoints file of COCO is called person_keypoints_*.json";
 
 impl Category {
-    fn names(&self) -> Vec<String> {
+    /// Creates a category of people, whose joints have no names yet.
+    pub(super) fn of_people(id: u64) -> Self {
+        Self {
+            id: Loose::Whole(id),
+            name: Loose::Text("person".to_owned()),
+            keypoints: None,
+        }
+    }
+
+    /// Returns its id.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.id.id()
+    }
+
+    /// Replaces the names of its joints.
+    pub(super) fn set_names(&mut self, names: Vec<String>) {
+        self.keypoints = Some(names.into_iter().map(Loose::Text).collect());
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
         let names = self.keypoints.iter().flatten();
         names.map(|name| name.text().unwrap_or_default()).collect()
     }

@@ -7,6 +7,8 @@
 
 mod boxes;
 mod category;
+pub(super) mod label_studio;
+mod named;
 mod person;
 mod results;
 #[cfg(test)]
@@ -24,8 +26,9 @@ pub use results::{ResultList, ResultPose, is_result_list, read_results};
 
 use super::find::PictureFolder;
 use super::json::{fields, is_json, read_json};
-use super::loose::{Loose, Numbers};
+use super::loose::Loose;
 use super::names::Naming;
+use super::numbers::Numbers;
 use super::picture::{self, MAX_SIDE};
 use super::{Annotation, Dataset, DatasetSpec, Finding, LeftOut, Request, Sample, Severity};
 use crate::error::{Error, Result};
@@ -42,6 +45,13 @@ struct CocoFile {
     annotations: Option<Vec<CocoAnnotation>>,
     #[serde(default)]
     categories: Option<Vec<Category>>,
+}
+
+/// Content of a file.
+struct Tables {
+    images: Vec<CocoImage>,
+    annotations: Vec<CocoAnnotation>,
+    categories: Vec<Category>,
 }
 
 #[derive(Deserialize)]
@@ -95,8 +105,26 @@ pub(super) const FORMAT: DatasetSpec = DatasetSpec {
 /// When the file cannot be read, has no images, annotations or joints of a person, or has several
 /// categories of people and none was requested.
 pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result<Dataset> {
+    let tables = tables(request.annotations)?;
+    read_tables(request, tables, findings)
+}
+
+/// Reads the content of a file.
+///
+/// # Errors
+/// Those of [`read`].
+fn read_tables(
+    request: &Request<'_>,
+    mut tables: Tables,
+    findings: &mut Vec<Finding>,
+) -> Result<Dataset> {
     let path = request.annotations;
-    let (images, annotations, categories) = tables(path)?;
+    named::put_in_order(&mut tables);
+    let Tables {
+        images,
+        annotations,
+        categories,
+    } = tables;
     if let Some(wanted) = request.category {
         let known = check_wanted(&categories, wanted);
         known.map_err(|reason| Error::Invalid(format!("{}: {reason}", path.display())))?;
@@ -156,12 +184,16 @@ pub(super) fn read(request: &Request<'_>, findings: &mut Vec<Finding>) -> Result
 }
 
 /// Reads images, annotations and categories of a file.
-fn tables(path: &Path) -> Result<(Vec<CocoImage>, Vec<CocoAnnotation>, Vec<Category>)> {
+fn tables(path: &Path) -> Result<Tables> {
     const WHAT: &str = "COCO keypoints file (an object of images, annotations and categories)";
     let file: CocoFile = read_json(path, WHAT)?;
     let missing = match (file.images, file.annotations) {
         (Some(images), Some(annotations)) => {
-            return Ok((images, annotations, file.categories.unwrap_or_default()));
+            return Ok(Tables {
+                images,
+                annotations,
+                categories: file.categories.unwrap_or_default(),
+            });
         }
         (None, _) => "images",
         (Some(_), None) => "annotations",

@@ -1,8 +1,8 @@
 //! Conversion of an annotation to a person, with omitted fields filled in.
 
 use super::CocoAnnotation;
-use crate::dataset::loose::Numbers;
 use crate::dataset::names::Naming;
+use crate::dataset::numbers::Numbers;
 use crate::dataset::{Annotation, Joint, Sample, Visibility};
 use crate::geometry::{BBox, Point, Size};
 use crate::words::counted;
@@ -19,6 +19,7 @@ pub(super) struct Mended {
     people: usize,
     pairs: usize,
     flags: usize,
+    gaps: usize,
     counts: usize,
     boxes: usize,
     areas: usize,
@@ -34,6 +35,14 @@ impl Mended {
             let verb = if n == 1 { "has" } else { "have" };
             (n > 0).then(|| format!("{n} of {all} {verb} {text}"))
         };
+        let gaps = (self.gaps > 0).then(|| {
+            let verb = if self.gaps == 1 { "has" } else { "have" };
+            let joints = counted(self.gaps, "joint");
+            format!(
+                "{joints} {verb} a coordinate or visibility that is not a number: treated as not \
+                 labelled"
+            )
+        });
         let fractions = "the joints are read as fractions of the image's width and height: none \
          lies beyond 1";
         let corners = "the boxes are read as left, top, right, bottom: as left, top, width, \
@@ -47,6 +56,7 @@ impl Mended {
                 self.flags,
                 "a visibility other than 0, 1 and 2; above 2 counts as seen",
             ),
+            gaps,
             of(
                 self.counts,
                 "a `num_keypoints` that their joints contradict; they are counted",
@@ -77,6 +87,12 @@ pub(super) fn person(
     naming: &Naming,
     mended: &mut Mended,
 ) -> Result<Annotation, String> {
+    if let Some(fields) = &a.keypoints.unknown {
+        return Err(format!(
+            "`keypoints` has objects with {fields}; of a joint, x, y, v (or visibility) and name are \
+             read"
+        ));
+    }
     let n = naming.joints.len();
     let values = &a.keypoints.values;
     let stride = match values.len() {
@@ -102,6 +118,7 @@ pub(super) fn person(
         let joint = joint(numbers[0], numbers[1], flag)?;
         if let Some(j) = *place {
             joints[j] = joint;
+            mended.gaps += usize::from(has_gap(numbers[0], numbers[1], flag));
         }
     }
     let is_crowd = a.iscrowd.flag();
@@ -139,6 +156,19 @@ pub(super) fn person(
         track_id: a.track_id.id(),
         joints,
     })
+}
+
+/// Returns whether a part of a joint is missing although it is not marked as unlabelled. A joint that
+/// is missing as a whole is how some tools write an unlabelled one.
+fn has_gap(x: f64, y: f64, flag: f64) -> bool {
+    let n_missing = [x, y].iter().filter(|v| !v.is_finite()).count();
+    if flag.is_nan() {
+        n_missing < 2
+    } else if flag == Numbers::NO_FLAG {
+        n_missing == 1
+    } else {
+        flag > 0.0 && n_missing > 0
+    }
 }
 
 fn joint(x: f64, y: f64, flag: f64) -> Result<Joint, String> {

@@ -1,4 +1,4 @@
-//! Tests of fields, errors and damaged files; [`tools`] covers valid files of other tools.
+//! Tests of fields, errors and damaged files; [`tools`] and [`objects`] cover files of other tools.
 
 use super::*;
 use crate::dataset::{Annotation, Split, Visibility};
@@ -8,6 +8,7 @@ use crate::test_golden;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+mod objects;
 mod tools;
 
 fn load_text(text: &str) -> Result<Dataset> {

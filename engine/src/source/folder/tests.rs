@@ -78,6 +78,27 @@ fn pictures_come_in_natural_order_with_numbers_and_names_of_their_own() {
     );
 }
 
+/// Fails when the reason of one unreadable image is given for others, or is lost behind it.
+#[test]
+fn every_reason_is_given_with_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("a.png"), "").unwrap();
+    for name in ["b.png", "c.png"] {
+        std::fs::write(at(name), "damaged").unwrap();
+    }
+    DynamicImage::new_rgb8(2, 2).save(at("d.png")).unwrap();
+    let mut source = open(folder.path()).unwrap();
+    while source.next_frame().unwrap().is_some() {}
+    let warning = source.warning().unwrap();
+    for part in [
+        "3 of 4 images failed, the others keep their numbers (a.png: the file is empty",
+        ") (b.png, c.png: not an image",
+    ] {
+        assert!(warning.contains(part), "{warning}");
+    }
+}
+
 /// Fails when a folder that was read completely causes a warning.
 #[test]
 fn nothing_is_said_where_nothing_is_left_out() {
@@ -174,7 +195,8 @@ fn links_are_followed_and_pipes_left_alone() {
     let warning = source.warning().unwrap();
     for part in [
         "2 of 3 images failed",
-        "1.png, 3.png",
+        "(1.png: no such file",
+        "(3.png: cannot be read",
         "1 device or pipe (0.png)",
     ] {
         assert!(warning.contains(part), "{warning}");

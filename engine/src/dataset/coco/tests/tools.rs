@@ -432,7 +432,20 @@ fn boxes_of_people_are_read() {
         );
         assert_eq!((found.of_other_categories, found.of_other_pictures), (1, 1));
     }
+    let mut broken = [[1, 2, 0, 40], [1, 2, 30, -4], [1, 2, 30, 40]].map(|bbox| {
+        let mut broken = one(json!(7), json!(1));
+        broken["bbox"] = json!(bbox);
+        broken
+    });
+    broken[1]["bbox"][0] = json!("NaN");
+    let found = boxes(json!(broken)).unwrap();
+    assert_eq!((found.boxes.len(), found.unusable), (1, 2));
     for (list, expected) in [
+        (json!([broken[0]]), "has a width and height above 0"),
+        (
+            json!([{ "image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": "NaN" }]),
+            "not a number",
+        ),
         (
             json!([one(json!(7), json!(0))]),
             "`category_id` is 0 (1 box)",
