@@ -95,8 +95,8 @@ pub struct RunTap {
     outputs: Outputs,
     /// Index of the annotated video among the outputs.
     video: Option<usize>,
-    /// Whether there are any outputs.
-    is_writing: bool,
+    /// Number of outputs.
+    n_outputs: usize,
     /// Buffers of annotated frames passed to the recorder.
     pool: FramePool,
     figures: SharedFigures,
@@ -142,7 +142,7 @@ impl RunTap {
         Ok(Self {
             outputs,
             video,
-            is_writing: video.is_some() || !plan.exports.is_empty(),
+            n_outputs: usize::from(video.is_some()) + plan.exports.len(),
             pool: FramePool::new(),
             figures,
             path: plan.record.clone().unwrap_or_default(),
@@ -174,7 +174,7 @@ impl Tap for RunTap {
             figures.record_drops += u64::from(is_dropped);
         }
         drop(figures);
-        if self.is_writing {
+        if self.n_outputs > 0 {
             self.outputs.some_left()?;
         }
         Ok(())
@@ -193,6 +193,7 @@ impl Tap for RunTap {
             drops: figures.record_drops,
             annotated: figures.frames,
             secs: figures.time_secs,
+            n_parts: 1,
             notes: figures.sound_notes.clone(),
             remarks: figures.size_note.iter().cloned().collect(),
         }
@@ -213,7 +214,10 @@ impl Tap for RunTap {
             }
         }
         drop(figures);
+        let has_others = finished.failures.len() < self.n_outputs;
         match finished.failure() {
+            // The reader of a pipe has all it wanted; the other outputs are complete.
+            Some(failure) if failure.is_reader_gone() && has_others => Ok(self.progress()),
             Some(failure) => Err(failure),
             None => Ok(self.progress()),
         }

@@ -1,8 +1,12 @@
 //! Atomic writing of files, whatever happens meanwhile.
 //!
-//! A [`Draft`] is written to `NAME.part` in the same folder and flushed to disk; [`Draft::put`]
-//! renames it to its final name. A draft that is dropped, or cannot be written, is removed; after a
-//! kill its `.part` remains, and the next writer of the file overwrites it.
+//! A [`Draft`] is written to `NAME.poselens.part` in the same folder and flushed to disk;
+//! [`Draft::put`] renames it to its final name. A draft that is dropped, or cannot be written, is
+//! removed; after a kill it remains, and the next writer of the file overwrites it. The name of the
+//! program in it tells it from the files of others, such as the `NAME.part` of a browser. An
+//! [`Overwrite`] is a file that can be read while it grows.
+
+mod overwrite;
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -14,20 +18,32 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
+pub use overwrite::Overwrite;
+
 /// Maximum length of a file name in bytes on the usual file systems of Linux, macOS and Windows.
 pub const MAX_NAME_BYTES: usize = 255;
 
-/// Returns the temporary path of `path`: `path.part`, shortened if the name would be too long.
+/// Returns the path of an incomplete file that the user may find: `path.part`, shortened if the name
+/// would be too long. Other programs use this name too.
 pub fn part_path(path: &Path) -> PathBuf {
-    const SUFFIX: &str = ".part";
+    with_suffix(path, ".part")
+}
+
+/// Returns the path of a [`Draft`]: `path.poselens.part`, shortened if the name would be too long. A
+/// file of this name is always ours.
+pub fn draft_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".poselens.part")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
-    if name.len() + SUFFIX.len() > MAX_NAME_BYTES {
+    if name.len() + suffix.len() > MAX_NAME_BYTES {
         let name = name.to_string_lossy();
-        let stem = shortened(&name, MAX_NAME_BYTES - SUFFIX.len());
-        return path.with_file_name(format!("{stem}{SUFFIX}"));
+        let stem = shortened(&name, MAX_NAME_BYTES - suffix.len());
+        return path.with_file_name(format!("{stem}{suffix}"));
     }
     let mut part = path.as_os_str().to_owned();
-    part.push(SUFFIX);
+    part.push(suffix);
     part.into()
 }
 
@@ -75,7 +91,7 @@ impl Draft {
         path: &Path,
         write: impl FnOnce(&mut BufWriter<File>) -> IoResult<()>,
     ) -> Result<Self> {
-        let part = part_path(path);
+        let part = draft_path(path);
         let file = create_exclusive(&part).map_err(|error| match error {
             // The user knows the file, not its temporary name.
             Error::Io { source, .. } => Error::io("write", path)(source),
@@ -257,7 +273,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 /// When the system refuses.
 pub fn remove_leftovers(folder: &Path, names: &[&str]) -> Result<()> {
-    for part in names.iter().map(|name| part_path(&folder.join(name))) {
+    for part in names.iter().map(|name| draft_path(&folder.join(name))) {
         if part.is_file() {
             tracing::info!("removing {}, left by a run that was killed", part.display());
             std::fs::remove_file(&part).map_err(Error::io("remove", &part))?;
@@ -322,12 +338,15 @@ mod tests {
         names
     }
 
-    /// Fails when a failed or abandoned write damages the old file or leaves a partial new one.
+    /// Fails when a failed or abandoned write damages the old file, leaves a partial new one, or
+    /// removes a file of another program that is called like one.
     #[test]
     fn a_file_is_replaced_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
         replace(&path, b"old").unwrap();
+        let foreign = part_path(&path);
+        std::fs::write(&foreign, "a download").unwrap();
         let refused = Draft::write(&path, |file| {
             file.write_all(b"half")?;
             Err(std::io::ErrorKind::StorageFull.into())
@@ -336,13 +355,14 @@ mod tests {
         assert!(message.contains("a.toml"), "{message}");
         drop(Draft::write(&path, |file| file.write_all(b"given up")).unwrap());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        assert_eq!(names(folder.path()), ["a.toml"]);
+        assert_eq!(names(folder.path()), ["a.toml", "a.toml.part"]);
         let draft = Draft::write(&path, |file| file.write_all(b"new")).unwrap();
         assert_eq!(std::fs::read(draft.part()).unwrap(), b"new");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         draft.put().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(folder.path()), ["a.toml"]);
+        assert_eq!(std::fs::read(&foreign).unwrap(), b"a download");
+        std::fs::remove_file(foreign).unwrap();
         // A folder cannot be replaced by a file: the draft is removed.
         let taken = folder.path().join("taken");
         std::fs::create_dir_all(taken.join("inside")).unwrap();
@@ -404,12 +424,23 @@ mod tests {
     #[test]
     fn only_our_own_partial_files_are_swept() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["state.part", "notes.part", "state"] {
+        for name in [
+            "state.poselens.part",
+            "state.part",
+            "notes.poselens.part",
+            "state",
+        ] {
             std::fs::write(folder.path().join(name), b"half").unwrap();
         }
-        std::fs::create_dir(folder.path().join("log.part")).unwrap();
+        std::fs::create_dir(draft_path(&folder.path().join("log"))).unwrap();
         remove_leftovers(folder.path(), &["state", "log", "absent"]).unwrap();
-        assert_eq!(names(folder.path()), ["log.part", "notes.part", "state"]);
+        let left = [
+            "log.poselens.part",
+            "notes.poselens.part",
+            "state",
+            "state.part",
+        ];
+        assert_eq!(names(folder.path()), left);
     }
 
     proptest! {
@@ -429,11 +460,11 @@ mod tests {
     #[test]
     fn a_name_of_maximum_length_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        for n_bytes in [250, 251, MAX_NAME_BYTES] {
+        for n_bytes in [240, 241, 250, MAX_NAME_BYTES] {
             let path = folder.path().join("n".repeat(n_bytes));
             replace(&path, b"new").unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), b"new");
         }
-        assert_eq!(names(folder.path()).len(), 3);
+        assert_eq!(names(folder.path()).len(), 4);
     }
 }

@@ -4,7 +4,7 @@ use crate::canvas::Paint;
 use crate::colormap::{ColorMap, sample};
 use crate::shape::{Rect, Shape, Text};
 use crate::text::{TextStyle, text_size};
-use crate::{CENTER, INK};
+use crate::{CENTER, INK, Rgb};
 
 /// The lower corner of the image in which a legend stands. Mirroring the image does not swap the
 /// corners.
@@ -92,50 +92,49 @@ const MIN_WIDTH: f32 = 66.0;
 const LINE: f32 = CAPITALS + GAP + 2.0;
 /// Part of the image's width that a caption may take before it is wrapped.
 const MAX_SHARE: f32 = 0.45;
+/// Part of the width and height of an area that a legend may take with its margins.
+const MAX_COVERED: [f64; 2] = [0.6, 0.45];
+
+/// Edges of a rectangle in screen pixels: first and opposite corner.
+pub(crate) type Area = [[f64; 2]; 2];
 
 impl Legend {
-    /// Emits the legend's shapes in its corner of `area` (edges), with labels of size `unit`;
-    /// returns the height that it takes, with its margin.
-    pub(crate) fn lay_out(
-        &self,
-        area: [[f64; 2]; 2],
-        unit: usize,
-        put: &mut impl FnMut(Shape),
-    ) -> f64 {
-        let u = unit as f32;
-        let most = (area[1][0] - area[0][0]) as f32 * MAX_SHARE;
-        let lines = wrapped(&self.caption, most.max(MIN_WIDTH * u), unit);
-        let widths = lines.iter().map(|line| text_size(line, unit)[0]);
-        let caption_width = widths.fold(0.0, f32::max);
-        let caption_height = match lines.len() {
-            0 => 0.0,
-            n => (CAPITALS + LINE * (n - 1) as f32) * u,
-        };
-        let gap = if lines.is_empty() { 0.0 } else { GAP * u };
-        let bar = self.scale.map(|scale| ScaleBar::new(&scale, unit));
-        let (width, height) = match &bar {
-            None => (caption_width, caption_height),
-            Some(bar) => (
-                caption_width.max(bar.min_width),
-                caption_height + gap + bar.height,
-            ),
-        };
-        let [x, y] = self.panel(area, width, height, u, put);
-        for (i, line) in lines.iter().enumerate() {
-            write([x, y + LINE * i as f32 * u], line, unit, put);
+    /// Emits the legend's shapes in its corner of the first area that has room for it, with labels of
+    /// size `unit`. If none has, the caption is left out, and if that is not enough, the legend.
+    /// Returns the height that it takes, with its margin.
+    pub(crate) fn lay_out(&self, areas: &[Area], unit: usize, put: &mut impl FnMut(Shape)) -> f64 {
+        for caption in [self.caption.as_str(), ""] {
+            if caption.is_empty() && self.scale.is_none() {
+                break;
+            }
+            for area in areas {
+                let width = (area[1][0] - area[0][0]) as f32;
+                let contents = Contents::new(caption, self.scale, width, unit);
+                if contents.fit(area) {
+                    self.draw(&contents, area, put);
+                    return f64::from(contents.size[1] + (2.0 * PADDING + GAP) * unit as f32);
+                }
+            }
         }
-        if let Some(bar) = bar {
-            bar.lay_out([x, y + caption_height + gap], width, put);
+        0.0
+    }
+
+    fn draw(&self, contents: &Contents, area: &Area, put: &mut impl FnMut(Shape)) {
+        let u = contents.unit as f32;
+        let [x, y] = self.panel(area, contents.size, u, put);
+        for (i, line) in contents.lines.iter().enumerate() {
+            write([x, y + LINE * i as f32 * u], line, contents.unit, put);
         }
-        f64::from(height + (2.0 * PADDING + GAP) * u)
+        if let Some(bar) = &contents.bar {
+            bar.lay_out([x, y + contents.bar_top], contents.size[0], put);
+        }
     }
 
     /// Emits a dark panel for contents of this size; returns the contents' top left corner.
     fn panel(
         &self,
-        [lo, hi]: [[f64; 2]; 2],
-        width: f32,
-        height: f32,
+        [lo, hi]: &Area,
+        [width, height]: [f32; 2],
         u: f32,
         put: &mut impl FnMut(Shape),
     ) -> [f32; 2] {
@@ -154,6 +153,54 @@ impl Legend {
             paint: Paint::new(INK, 0.72),
         }));
         [x, y]
+    }
+}
+
+/// The lines and the colour bar of a legend.
+#[derive(Debug)]
+struct Contents {
+    lines: Vec<String>,
+    bar: Option<ScaleBar>,
+    /// Distance of the bar from the top of the first line.
+    bar_top: f32,
+    /// Width and height without margins, in pixels.
+    size: [f32; 2],
+    unit: usize,
+}
+
+impl Contents {
+    /// Breaks the caption for an area of this width.
+    fn new(caption: &str, scale: Option<ColorScale>, width: f32, unit: usize) -> Self {
+        let u = unit as f32;
+        let lines = wrapped(caption, (MAX_SHARE * width).max(MIN_WIDTH * u), unit);
+        let widths = lines.iter().map(|line| text_size(line, unit)[0]);
+        let caption_width = widths.fold(0.0, f32::max);
+        let (caption_height, gap) = match lines.len() {
+            0 => (0.0, 0.0),
+            n => ((CAPITALS + LINE * (n - 1) as f32) * u, GAP * u),
+        };
+        let bar = scale.map(|scale| ScaleBar::new(&scale, unit));
+        let bar_top = caption_height + gap;
+        let size = match &bar {
+            None => [caption_width, caption_height],
+            Some(bar) => [caption_width.max(bar.min_width), bar_top + bar.height],
+        };
+        Self {
+            lines,
+            bar,
+            bar_top,
+            size,
+            unit,
+        }
+    }
+
+    /// Returns whether most of an area stays visible beside them.
+    fn fit(&self, [lo, hi]: &Area) -> bool {
+        let margins = f64::from(2.0 * (PADDING + GAP)) * self.unit as f64;
+        (0..2).all(|i| {
+            let taken = f64::from(self.size[i]) + margins;
+            taken <= MAX_COVERED[i] * (hi[i] - lo[i])
+        })
     }
 }
 
@@ -251,11 +298,16 @@ impl ScaleBar {
     }
 }
 
-/// Emits a line of text on a dark background.
+/// Emits a line of white text on a dark background.
 pub fn write(at: [f32; 2], text: &str, unit: usize, put: &mut impl FnMut(Shape)) {
+    write_colored(at, text, unit, CENTER, put);
+}
+
+/// Emits a line of text on a dark background.
+pub fn write_colored(at: [f32; 2], text: &str, unit: usize, rgb: Rgb, put: &mut impl FnMut(Shape)) {
     let style = TextStyle {
         unit,
-        paint: Paint::solid(CENTER),
+        paint: Paint::solid(rgb),
         outline: 0.0,
     };
     put(Shape::Text(Text {
@@ -324,15 +376,12 @@ mod tests {
                 scale: Some(ColorScale::of(ColorMap::Viridis, (0.0, 1.0), [])),
             };
             let mut lines = Vec::new();
-            legend.lay_out(
-                [[0.0, 0.0], [width, 480.0]],
-                unit,
-                &mut |shape| match shape {
-                    Shape::Text(text) => lines.push(text),
-                    Shape::Rect(rect) => assert!(rect.min[0] >= 0.0 && rect.max[1] <= 480.0),
-                    _ => {}
-                },
-            );
+            let area = [[0.0, 0.0], [width, 480.0]];
+            legend.lay_out(&[area], unit, &mut |shape| match shape {
+                Shape::Text(text) => lines.push(text),
+                Shape::Rect(rect) => assert!(rect.min[0] >= 0.0 && rect.max[1] <= 480.0),
+                _ => {}
+            });
             // The last three are the numbers.
             lines.truncate(lines.len() - 3);
             let words: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();

@@ -8,7 +8,7 @@
 
 use crate::canvas::{Canvas, Paint};
 use crate::heat::HeatLayer;
-use crate::legend::Legend;
+use crate::legend::{Area, Legend};
 use crate::text::{TextStyle, text_size};
 use crate::trail::Trail;
 use crate::view::View;
@@ -130,11 +130,10 @@ impl Scene {
                     }
                 }
                 Mark::Legend(legend) => {
-                    let [lo, hi] = view.picture();
                     let taken = &mut taken[legend.corner as usize];
-                    let [right, bottom] = [0, 1].map(|i| hi[i].min(view.screen[i] - 0.5));
-                    let area = [lo.map(|v| v.max(-0.5)), [right, bottom - *taken]];
-                    *taken += legend.lay_out(area, legend_unit(view), &mut put);
+                    let areas = legend_areas(view);
+                    let areas = areas.map(|[lo, [right, bottom]]| [lo, [right, bottom - *taken]]);
+                    *taken += legend.lay_out(&areas, legend_unit(view), &mut put);
                 }
             }
         }
@@ -216,8 +215,24 @@ fn legend_unit(view: &View) -> usize {
     unit(shorter / 600.0, view)
 }
 
+/// Returns the areas in whose corners a legend can stand, best first: the visible part of the image,
+/// or else the screen around it.
+fn legend_areas(view: &View) -> [Area; 2] {
+    let [lo, hi] = view.picture();
+    let end = view.screen.map(|n| n - 0.5);
+    [
+        [lo.map(|v| v.max(-0.5)), [0, 1].map(|i| hi[i].min(end[i]))],
+        [[-0.5; 2], end],
+    ]
+}
+
 fn unit(steps: f64, view: &View) -> usize {
-    let unit = steps.ceil().max(1.0) * view.pen;
+    let unit = if steps < 1.0 {
+        // Labels of a small image are not magnified with it.
+        (steps * view.pen).max(1.0)
+    } else {
+        steps.ceil() * view.pen
+    };
     (unit.round() as usize).max(view.min_unit)
 }
 
@@ -332,6 +347,42 @@ mod tests {
         assert!(second.max[1] < first.min[1], "{second:?} {first:?}");
         assert!(second.min[1] > 0.0 && second.min[0] == first.min[0]);
         assert_eq!([first.min[1], first.max[1]], [right.min[1], right.max[1]]);
+    }
+
+    /// Fails when a legend hides most of a small image, is cut off, or is magnified with the image;
+    /// or when a window that has room for it shows none.
+    #[test]
+    fn legends_leave_small_images_visible() {
+        let colors = crate::colormap::ColorMap::Viridis;
+        let legend = Legend {
+            corner: crate::legend::Corner::Right,
+            caption: "x51.M\ncoarse attention, first pyramid".to_owned(),
+            scale: Some(crate::legend::ColorScale::of(colors, (-0.374, 0.374), [])),
+        };
+        for image in [[24, 16], [96, 64], [200, 133], [16, 300], [640, 480]] {
+            let window = View::letterbox(image, [960.0, 640.0], Zoom::WHOLE, false, 2);
+            for (view, is_window) in [(View::whole(image), false), (window, true)] {
+                let shapes = shapes(Mark::Legend(legend.clone()), &view);
+                let is_shown = !shapes.is_empty();
+                assert_eq!(is_shown, is_window || image[0] >= 200, "{image:?}");
+                for shape in &shapes {
+                    match shape {
+                        Shape::Rect(rect) => {
+                            let size = [0, 1].map(|i| rect.max[i] - rect.min[i]);
+                            let [width, height] = view.screen.map(|n| n as f32);
+                            assert!(
+                                size[0] < 0.6 * width && size[1] < 0.45 * height,
+                                "{image:?}"
+                            );
+                            assert!(rect.min[0] > 0.0 && rect.min[1] > 0.0, "{rect:?}");
+                            assert!(rect.max[0] < width && rect.max[1] < height, "{rect:?}");
+                        }
+                        Shape::Text(text) => assert!(text.style.unit <= 2, "{image:?}"),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        }
     }
 
     /// Fails when a limb is drawn through the numbers of a legend.

@@ -241,7 +241,7 @@ fn every_control_is_there_by_its_label() {
         let reader = app.inspect().reader.as_ref().unwrap();
         reader.strip.iter().flatten().count() == N_FRAMES
     });
-    assert!(window.has("Frame 0 at 0:00.0"));
+    assert!(window.has("Frame 0 at 0:00.00"));
 }
 
 /// Fails when a key goes to the wrong frame or past an end, or maps of another frame stay over the

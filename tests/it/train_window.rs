@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use poselens_app::gui::state::train::TrainPlan;
@@ -232,6 +232,19 @@ fn a_wrong_path_is_reported_below_its_field() {
     assert!(window.has("Train the network on your own data"));
 }
 
+/// Epoch and number of images of the predictions for held-out people: at the start, of the last and of
+/// the kept weights.
+fn held_out(window: &Window) -> [(u64, usize); 3] {
+    let predictions = window.train().held_out.each_ref();
+    predictions.map(|predictions| {
+        let predictions = predictions.as_ref().unwrap();
+        (
+            predictions.held_out_images.epoch,
+            predictions.textures.len(),
+        )
+    })
+}
+
 /// Fails when a user cannot get from data to weights in use and back: preview, training, curves,
 /// metrics, images, accepting, undoing, and the offer after a restart.
 #[test]
@@ -242,6 +255,15 @@ fn data_are_trained_into_weights_in_use() {
     window.click("Preview");
     window.until(|app| app.train().batch.is_some());
     assert!(window.has("Batch 1 of epoch 1: 4 of its 4 inputs; 4 people in all"));
+    let captions = window.harness.query_all_by_label_contains(" absent");
+    let heights: Vec<f32> = captions
+        .filter(|caption| caption.accesskit_node().role() == Role::Label)
+        .map(|caption| caption.rect().height())
+        .collect();
+    assert!(
+        heights.len() == 4 && heights.iter().all(|h| *h >= 11.0),
+        "{heights:?}"
+    );
     window.click("Next batch");
     window.until(|app| {
         let sheet = app.train().batch.as_ref();
@@ -266,15 +288,7 @@ fn data_are_trained_into_weights_in_use() {
     assert!(!told.losses.points.is_empty() && told.first().unwrap().pck.is_some());
     window.until(|app| app.train().held_out.iter().all(Option::is_some));
     let judged = progress(&window).judged().unwrap().epoch;
-    let held_out = window
-        .train()
-        .held_out
-        .each_ref()
-        .map(|f| f.as_ref().unwrap());
-    assert_eq!(
-        held_out.map(|f| (f.held_out_images.epoch, f.textures.len())),
-        [(0, 4), (4, 4), (judged, 4)]
-    );
+    assert_eq!(held_out(&window), [(0, 4), (4, 4), (judged, 4)]);
     let after = format!("0.png, after epoch {judged}");
     for text in [
         "The training has ended",
@@ -312,12 +326,10 @@ fn data_are_trained_into_weights_in_use() {
     window.until(|app| app.train().progress.is_some());
     assert!(window.has("The training has ended"));
     // The held-out people are predicted again, with the previous and the kept weights.
-    let epochs = window
-        .train()
-        .held_out
-        .each_ref()
-        .map(|f| f.as_ref().map(|f| f.held_out_images.epoch));
-    assert_eq!(epochs, [Some(0), Some(judged), Some(judged)]);
+    assert_eq!(
+        held_out(&window).map(|(epoch, _)| epoch),
+        [0, judged, judged]
+    );
     window.click("Live");
     window.click("Network");
     let title = trained::title(&trained::join("sfm", &run.join("best.safetensors")));

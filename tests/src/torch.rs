@@ -36,6 +36,15 @@ pub fn training(
     archive(p, tensors)
 }
 
+/// Returns an archive of `{section: {name: tensor}}`.
+pub fn wrapped(section: &str, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
+    let mut p = b"\x80\x02}(".to_vec();
+    text(&mut p, section);
+    p.extend(ordered("", tensors));
+    p.extend(b"u.");
+    archive(p, tensors)
+}
+
 fn archive(pickle: Vec<u8>, tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u8> {
     let mut entries = vec![("archive/data.pkl".to_owned(), pickle)];
     entries.push(("archive/byteorder".to_owned(), b"little".to_vec()));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use poselens_engine::Result;
 use poselens_engine::codec::CODECS;
 use poselens_engine::estimator::{Infer, Network, NetworkOptions, People};
@@ -114,6 +114,29 @@ pub(super) fn codec_names() -> PossibleValuesParser {
 /// Returns a parser of overlay names.
 pub(super) fn overlay_names() -> PossibleValuesParser {
     PossibleValuesParser::new(OVERLAYS.iter().map(|o| o.name))
+}
+
+/// Returns a parser of names of files that are written in one format only; `refusal` is the error for
+/// names with another extension than `extensions`.
+pub(super) fn file_name(
+    extensions: &'static [&'static str],
+    refusal: &'static str,
+) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        let extension = path.extension().unwrap_or_default();
+        let mut fitting = extensions.iter();
+        if fitting.any(|fitting| extension.eq_ignore_ascii_case(fitting)) {
+            Ok(path)
+        } else {
+            Err(refusal)
+        }
+    })
+}
+
+/// Returns a parser of names of PNG files.
+pub(super) fn png_name() -> impl TypedValueParser<Value = PathBuf> {
+    let refusal = "the picture is written as PNG; give it a name that ends in .png";
+    file_name(&["png"], refusal)
 }
 
 /// How labels are read.

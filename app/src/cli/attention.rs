@@ -19,7 +19,7 @@ use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{OpenOptions, SourceSpec};
 use poselens_engine::words::counted;
 
-use super::args::NetworkArgs;
+use super::args::{NetworkArgs, png_name};
 use super::targets::Targets;
 use super::{Common, wrong_usage};
 
@@ -58,7 +58,7 @@ pub(super) struct AttentionArgs {
     #[arg(long, value_name = "T", value_parser = threshold)]
     threshold: Option<f32>,
     /// PNG file to write
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", value_parser = png_name())]
     out: PathBuf,
 }
 

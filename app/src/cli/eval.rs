@@ -3,6 +3,7 @@
 mod boxes;
 mod chart_file;
 mod figures;
+mod pictures;
 mod predicted;
 mod several;
 mod tracks;
@@ -13,13 +14,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 use poselens_engine::dataset::orientation::open_note;
-use poselens_engine::dataset::{Dataset, Request, Split, guess_format, picture, usual_images};
+use poselens_engine::dataset::{Dataset, Request, Split, guess_format, usual_images};
 use poselens_engine::estimator::{Averaging, FINDER, Network, People};
 use poselens_engine::eval::pck::PckReport;
 use poselens_engine::eval::{
     EvalOptions, EvalReport, METRICS, chart, check_people, evaluate_bottom_up, evaluate_top_down,
 };
-use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Roi;
 use poselens_engine::output::{Approach, Timings};
 use poselens_engine::record::save_png;
@@ -30,7 +30,8 @@ use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::figures::Figures;
-use super::args::{LabelArgs, NetworkArgs, codec_names};
+use self::pictures::Pictures;
+use super::args::{LabelArgs, NetworkArgs, codec_names, png_name};
 use super::progress::Progress;
 use super::{Common, checked, wrong_usage};
 use crate::option_texts::{IMAGES, LABELS};
@@ -75,7 +76,7 @@ pub(super) struct EvalArgs {
     #[arg(long, default_value = "gt", value_name = "gt|FILE")]
     boxes: String,
     /// Write a bar chart of the results per joint (PNG)
-    #[arg(long, value_name = "PNG")]
+    #[arg(long, value_name = "PNG", value_parser = png_name())]
     plot: Option<PathBuf>,
     /// Measure on whole images, where nobody's box is known: `several` has ssa-sfm-2 find everybody
     /// and the model look at each, or at N of them, closely; ssa-sfm-2 alone is measured as well. Where
@@ -121,6 +122,8 @@ struct Document {
     left_out: LeftOut,
     /// Number of the detector's boxes that are not used.
     boxes_left_out: usize,
+    /// Images that cannot be read, with the reason; their people are left out.
+    unreadable: Vec<String>,
     /// Notes on the labels, one per line.
     notes: Vec<String>,
     #[serde(flatten)]
@@ -156,7 +159,8 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
     let mut labels = args.labels(&mut network)?;
     args.check_plot(&labels.dataset.samples)?;
     let (options, boxes_left_out) = args.options(&network, &mut labels.dataset)?;
-    args.require_pictures(&network, &labels.dataset)?;
+    args.require_pictures(&network, &options, &labels.dataset)?;
+    let unreadable = args.leave_out_unreadable(&network, &options, &mut labels.dataset)?;
     let skeleton = labels.dataset.skeleton;
     let people = args.people.filter(|people| *people != People::One);
     // A bottom-up network finds everybody by itself.
@@ -195,6 +199,7 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         },
         left_out: labels.dataset.left_out,
         boxes_left_out,
+        unreadable: unreadable.errors(),
         notes: labels.dataset.notes,
         report,
         finder,
@@ -204,9 +209,14 @@ pub(super) fn run(common: &Common, args: &EvalArgs) -> anyhow::Result<()> {
         save_png(&chart(skeleton, &document.report, &document.title()), path)?;
     }
     if args.json {
-        return super::print_json(&document);
+        super::print_json(&document)?;
+    } else {
+        super::print_line(document.table(skeleton))?;
     }
-    super::print_line(document.table(skeleton))
+    match unreadable.text() {
+        Some(text) => bail!("{}: {text}", args.annotations.display()),
+        None => Ok(()),
+    }
 }
 
 /// Labels to evaluate on.
@@ -304,15 +314,6 @@ impl EvalArgs {
         Ok(dataset)
     }
 
-    /// Refuses labels of which an image is missing that the evaluation needs: the figures would be those
-    /// of other people.
-    fn require_pictures(&self, network: &Network, dataset: &Dataset) -> anyhow::Result<()> {
-        let is_for_all = self.people.is_some_and(|people| people != People::One)
-            || network.spec().approach == Approach::BottomUp;
-        let is_needed = |sample: &Sample| is_for_all || !sample.annotations.is_empty();
-        Ok(dataset.require_all_pictures(&self.folder(), is_needed)?)
-    }
-
     /// Returns the report of the chosen metric alone.
     fn chosen(&self, mut report: EvalReport, skeleton: &Skeleton) -> anyhow::Result<EvalReport> {
         if self.metric == "all" {
@@ -363,27 +364,6 @@ fn measure(
     }?;
     progress.finish();
     Ok(report)
-}
-
-/// Cache of the current sample's image: several people in one image read it once.
-#[derive(Default)]
-struct Pictures {
-    current: Option<(u64, Frame)>,
-    n_read: u64,
-}
-
-impl Pictures {
-    fn frame(&mut self, sample: &Sample) -> poselens_engine::Result<Frame> {
-        if let Some((id, frame)) = &self.current
-            && *id == sample.image_id
-        {
-            return Ok(frame.clone());
-        }
-        let frame = picture::of_sample(sample)?;
-        self.n_read += 1;
-        self.current = Some((sample.image_id, frame.clone()));
-        Ok(frame)
-    }
 }
 
 impl Document {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Look, OpenSource, Pacing, Pipeline};
@@ -19,7 +19,7 @@ use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::follow::{follow, wait_for_model};
-use super::args::{NetworkArgs, PeopleArgs, overlay_names};
+use super::args::{NetworkArgs, PeopleArgs, file_name, overlay_names};
 use super::progress::Progress;
 use super::targets::{Targets, is_stdout};
 use super::{Common, wrong_usage};
@@ -158,14 +158,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Returns a parser of MP4 file names.
 fn mp4_name() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| {
-        let extension = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-        if extension.is_some_and(|e| e == "mp4" || e == "m4v") {
-            Ok(path)
-        } else {
-            Err("the video is written as MP4; give it a name that ends in .mp4")
-        }
-    })
+    let refusal = "the video is written as MP4; give it a name that ends in .mp4";
+    file_name(&["mp4", "m4v"], refusal)
 }
 
 fn unit_interval(text: &str) -> Result<f32, String> {

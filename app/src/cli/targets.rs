@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use poselens_engine::disk::{is_same_file, part_path};
+use poselens_engine::disk::{draft_path, is_same_file, part_path};
 use poselens_engine::record::STDOUT;
 use poselens_engine::source::image::is_picture;
 
@@ -58,9 +58,11 @@ impl Targets {
         let refused =
             |what: &str| wrong_usage(format!("cannot write to {}: it is {what}", path.display()));
         // A list is written under another name first.
-        let parts = [file.clone(), part_path(&file)];
+        let names = |file: &Path| [file.to_owned(), part_path(file), draft_path(file)];
         let is_taken = |(taken, _): &&(PathBuf, &str)| {
-            parts.contains(taken) || part_path(taken) == file || is_same_file(taken, &file)
+            names(&file).contains(taken)
+                || names(taken).contains(&file)
+                || is_same_file(taken, &file)
         };
         if let Some((_, what)) = self.taken.iter().find(is_taken) {
             return refused(what);
@@ -137,7 +139,7 @@ mod tests {
         for name in ["images/new.csv", "images/old.csv", "old.json", "out.json"] {
             targets.output(&at(name)).unwrap();
         }
-        for name in ["out.json", "out.json.part"] {
+        for name in ["out.json", "out.json.part", "out.json.poselens.part"] {
             let refused = targets.output(&at(name)).unwrap_err().to_string();
             assert!(refused.ends_with("another output"), "{refused}");
         }

@@ -67,13 +67,18 @@ fn of_several(models: &[ModelChoice]) -> Option<String> {
     Some(trained::title(&model.name))
 }
 
-/// Returns why a model has no limb fields, and which one has; `None` if it has.
-pub(in crate::gui) fn no_fields(model: &str, models: &[ModelChoice]) -> Option<String> {
-    if approach(model) != Some(Approach::TopDown) {
+/// Returns why a model has no limb fields, and which one has; `None` if there are some. With several
+/// people, the network that finds them has.
+pub(in crate::gui) fn no_fields(
+    model: &str,
+    people: People,
+    models: &[ModelChoice],
+) -> Option<String> {
+    if approach(model) != Some(Approach::TopDown) || people != People::One {
         return None;
     }
     let title = trained::title(model);
-    let advice = of_several(models).map(|other| format!("; {other} has"));
+    let advice = of_several(models).map(|other| format!("; {other} has, or choose several people"));
     Some(format!(
         "{title} follows one person and has no limb fields{}",
         advice.unwrap_or_default()
@@ -194,7 +199,8 @@ mod tests {
     use super::*;
     use poselens_engine::model::MODELS;
 
-    /// Fails when a network that follows one person does not say so, or one that finds several does.
+    /// Fails when a network that follows one person does not say so, or one that finds
+    /// several does; or when limb fields are refused although several people are estimated.
     #[test]
     fn networks_that_follow_one_person_say_so() {
         let of = |approach| MODELS.iter().find(|m| m.approach == approach).unwrap().name;
@@ -208,14 +214,18 @@ mod tests {
         };
         let models = [one, several].map(choice);
         assert_eq!(
-            no_fields(one, &models).unwrap(),
-            format!("{one} follows one person and has no limb fields; {several} has")
+            no_fields(one, People::One, &models).unwrap(),
+            format!(
+                "{one} follows one person and has no limb fields; {several} has, or choose several \
+                 people"
+            )
         );
         assert!(
-            no_fields(one, &models[..1])
+            no_fields(one, People::One, &models[..1])
                 .unwrap()
                 .ends_with("limb fields")
         );
-        assert_eq!(no_fields(several, &models), None);
+        assert_eq!(no_fields(one, People::SEVERAL, &models), None);
+        assert_eq!(no_fields(several, People::One, &models), None);
     }
 }

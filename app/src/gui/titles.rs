@@ -64,27 +64,33 @@ pub(super) fn frames_text(progress: &TapProgress) -> String {
     parts.join(", ")
 }
 
-/// Formats a time in seconds: `3:07.4`.
+/// Largest distance of a time in seconds from what [`clock`] shows.
+pub(super) const CLOCK_ROUNDING_SECS: f64 = 0.005;
+
+/// Formats a time or length in seconds, rounded to a hundredth: `3:07.40`.
 pub(super) fn clock(secs: f64) -> String {
-    // A time computed from ticks may be a rounding error below its tenth.
-    let tenths = (secs.max(0.0) * 10.0 + 1e-6).floor() as u64;
-    format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+    let hundredths = (100.0 * secs.max(0.0)).round() as u64;
+    let (whole, rest) = (hundredths / 100, hundredths % 100);
+    format!("{}:{:02}.{rest:02}", whole / 60, whole % 60)
 }
 
-/// Formats a length in seconds, rounded to a tenth: `0:02.0`.
-pub(super) fn length(secs: f64) -> String {
-    clock((10.0 * secs).round() / 10.0)
+/// Says that a recording consists of several videos; `None` for a single one.
+pub(super) fn parts_text(n_parts: usize) -> Option<String> {
+    (n_parts > 1).then(|| format!("in {n_parts} parts: the picture size changes"))
 }
 
 /// Returns the message about a finished recording.
 pub(super) fn recorded_text(progress: &TapProgress) -> String {
-    let remarks = match progress.remarks.as_slice() {
+    let parts = parts_text(progress.n_parts);
+    let remarks = parts.iter().chain(&progress.remarks);
+    let remarks: Vec<&str> = remarks.map(String::as_str).collect();
+    let remarks = match remarks.as_slice() {
         [] => String::new(),
         some => format!("; {}", some.join("; ")),
     };
     // Images of a folder may have no times.
     let length = match progress.length_secs() {
-        secs if secs >= 0.05 => format!("{}, ", length(secs)),
+        secs if secs >= CLOCK_ROUNDING_SECS => format!("{}, ", clock(secs)),
         _ => String::new(),
     };
     format!(
@@ -146,7 +152,7 @@ mod tests {
     }
 
     /// Fails when the message about a recording cuts its length off, gives the time of its last
-    /// frame instead, or hides that its frames were scaled.
+    /// frame instead, or hides that its frames were scaled or that it has several videos.
     #[test]
     fn recordings_are_described_by_their_whole_length() {
         let mut progress = TapProgress {
@@ -158,11 +164,23 @@ mod tests {
         };
         assert_eq!(
             recorded_text(&progress),
-            "Recorded 0:02.0, 59 frames to /out/a"
+            "Recorded 0:01.97, 59 frames to /out/a"
         );
         progress.remarks.push("scaled down".to_owned());
         assert!(recorded_text(&progress).ends_with("/out/a; scaled down"));
-        assert_eq!(length(59.96), "1:00.0");
+        // Two videos of 12 frames.
+        progress = TapProgress {
+            path: "/out/a".into(),
+            frames: 24,
+            annotated: 24,
+            secs: 22.0 / 30.0,
+            n_parts: 2,
+            ..TapProgress::default()
+        };
+        assert_eq!(
+            recorded_text(&progress),
+            "Recorded 0:00.80, 24 frames to /out/a; in 2 parts: the picture size changes"
+        );
     }
 
     /// Fails when a warning that names its file is shown with the name twice.
@@ -192,13 +210,18 @@ mod tests {
         assert_eq!(recording_name("Anna", "walk.mp4"), "Anna");
     }
 
-    /// Fails when a time just below a full minute rounds to `:60`, or seconds lose their leading
-    /// zero.
+    /// Fails when a time just below a full minute rounds to `:60`, seconds or hundredths lose their
+    /// leading zero, or successive frames at 60 a second have the same time.
     #[test]
     fn clock_times_round_and_pad_correctly() {
-        assert_eq!(clock(0.0), "0:00.0");
-        assert_eq!(clock(59.99), "0:59.9");
-        assert_eq!(clock(187.45), "3:07.4");
-        assert_eq!(clock(-1.0), "0:00.0");
+        assert_eq!(clock(0.0), "0:00.00");
+        assert_eq!(clock(59.99), "0:59.99");
+        assert_eq!(clock(59.996), "1:00.00");
+        assert_eq!(clock(187.05), "3:07.05");
+        assert_eq!(clock(62.0 / 30.0), "0:02.07");
+        assert_eq!(clock(-1.0), "0:00.00");
+        let mut texts: Vec<_> = (0..120).map(|i| clock(f64::from(i) / 60.0)).collect();
+        texts.dedup();
+        assert_eq!(texts.len(), 120);
     }
 }

@@ -29,7 +29,7 @@ use candle_core::{DType, Device, Tensor, safetensors};
 use crate::disk::replace;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::model::{Card, OriginCard, draft_tensors, model, sha256_of_file};
+use crate::model::{Card, OriginCard, check_finite, draft_tensors, model, sha256_of_file};
 use fit::{Candidate, Fit, Misfit, Shapes, fit};
 use pickle::Pickle;
 
@@ -82,14 +82,15 @@ pub struct Imported {
 /// Reads the file, matches it with a model, converts to f32 and writes safetensors and card.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, requires more than tensors, or matches no model (the
-/// message lists the differences), or when the result cannot be written. No file is written in
-/// these cases.
+/// When the file cannot be read or is damaged, requires more than tensors, has NaN or infinite
+/// values, or matches no model (the message lists the differences), or when the result cannot be
+/// written. No file is written in these cases.
 pub fn import(options: &ImportOptions) -> Result<Imported> {
     let ImportOptions { input, output, .. } = options;
     let card_path = Card::path_beside(output);
     check_targets(input, output, &card_path)?;
     let found = read(options)?;
+    check_finite(input, &found.tensors)?;
     let Fit {
         spec,
         card,
@@ -228,8 +229,13 @@ fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice
     let refused = |reason: String| Error::data(&options.input, reason);
     let asked = |path: &str| options.section.as_deref().is_none_or(|asked| asked == path);
     if !sections.iter().any(|(path, _)| asked(path)) {
-        let paths: Vec<_> = sections.iter().map(|(path, _)| shown(path)).collect();
-        let reason = format!("has no such section; it has {}", paths.join(", "));
+        let named = sections.iter().filter(|(path, _)| !path.is_empty());
+        let paths: Vec<_> = named.map(|(path, _)| shown(path)).collect();
+        let reason = if paths.is_empty() {
+            "has no sections; leave out --section".to_owned()
+        } else {
+            format!("has no such section; it has {}", paths.join(", "))
+        };
         return Err(refused(reason));
     }
     let candidates = Candidate::all(options.model.as_deref().map(model).transpose()?)?;
@@ -243,6 +249,7 @@ fn choose(options: &ImportOptions, sections: &[(&str, Shapes)]) -> Result<Choice
                 let also_fit = sections[index + 1..]
                     .iter()
                     .filter(|(_, other)| have_same_tensors(shapes, other))
+                    .filter(|(outer, names)| !is_wrapper(outer, names, path))
                     .map(|(path, _)| shown(path))
                     .collect();
                 return Ok(Choice {
@@ -273,6 +280,21 @@ fn have_same_tensors(a: &Shapes, b: &Shapes) -> bool {
         all
     };
     a.len() == b.len() && sorted(a) == sorted(b)
+}
+
+/// Returns whether the dictionary `outer` consists of the dictionary `inner` alone, so that it has the
+/// same tensors and is no alternative to it.
+fn is_wrapper(outer: &str, names: &Shapes, inner: &str) -> bool {
+    let key = match outer {
+        "" => Some(inner),
+        outer => inner
+            .strip_prefix(outer)
+            .and_then(|key| key.strip_prefix('.')),
+    };
+    let prefix = key
+        .filter(|key| !key.is_empty())
+        .map(|key| format!("{key}."));
+    prefix.is_some_and(|prefix| names.keys().all(|name| name.starts_with(&prefix)))
 }
 
 /// Describes the content of a file for messages: its largest dictionaries with their first tensors.

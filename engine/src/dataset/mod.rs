@@ -25,14 +25,16 @@ pub mod orientation;
 pub mod picture;
 mod preview;
 mod rename;
+mod unreadable;
 
 use std::path::{Path, PathBuf};
 
 pub use check::{Checked, Fingerprint, check};
 pub use finding::{Finding, Severity};
-pub use preview::contact_sheet;
 pub(crate) use preview::rgba_of;
+pub use preview::{ContactSheet, SheetTile, contact_sheet};
 pub use rename::renamed;
+pub use unreadable::Unreadable;
 
 use crate::error::{Error, Result};
 pub use crate::sample::{Annotation, DetectedBox, Joint, LeftOut, Orientation, Sample, Visibility};

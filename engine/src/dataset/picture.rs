@@ -36,7 +36,10 @@ fn read(path: &Path, id: u64) -> Result<Frame> {
     if !bytes.starts_with(&JPEG_MAGIC) {
         return read_picture(path, id, 0.0, &FramePool::new());
     }
-    let damaged = |reason: String| Error::data(path, format!("not a readable JPEG: {reason}"));
+    let damaged = |reason: String| {
+        // Some reasons end with a line break.
+        Error::data(path, format!("not a readable JPEG: {}", reason.trim()))
+    };
     let header = ImageReader::with_format(Cursor::new(&bytes), ImageFormat::Jpeg);
     let (width, height) = header
         .into_dimensions()

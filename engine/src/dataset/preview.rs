@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use poselens_shaders::canvas::{Canvas, Paint};
-use poselens_shaders::text::{TextStyle, text_size};
-use poselens_shaders::{CENTER, INK};
+use poselens_shaders::INK;
+use poselens_shaders::canvas::Canvas;
 
 use super::loader::{Batch, SeenInput};
 use super::{Joint, Visibility};
@@ -20,10 +19,28 @@ use crate::words::counted;
 
 /// Gap between tiles in pixels.
 const GAP: usize = 4;
-/// Height of a caption under a tile in pixels.
-const CAPTION: usize = 14;
 /// Opacity of occluded joints.
 const HIDDEN: f32 = 0.4;
+
+/// The inputs of a batch in one image.
+#[derive(Debug, Clone)]
+pub struct ContactSheet {
+    /// The image.
+    pub frame: Frame,
+    /// The inputs on it, row by row.
+    pub tiles: Vec<SheetTile>,
+}
+
+/// An input on a contact sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetTile {
+    /// Top left pixel of its two pictures.
+    pub corner: [usize; 2],
+    /// Size of both pictures together in pixels.
+    pub size: Size,
+    /// Description: `person 17 of set 2, mirrored, 12 joints, 3 absent`.
+    pub caption: String,
+}
 
 /// Draws up to `most` inputs of `batch` in rows of `columns`. Left is blue, right is orange,
 /// occluded joints are faint, unlabelled ones are not drawn. `input` and `skeleton` are those of
@@ -33,10 +50,10 @@ pub fn contact_sheet(
     input: &InputSpec,
     skeleton: &'static Skeleton,
     (columns, most): (usize, usize),
-) -> Frame {
+) -> ContactSheet {
     let n = batch.len().min(most);
     let columns = columns.clamp(1, n.max(1));
-    let tile = Size::new(2 * input.size.width, input.size.height + CAPTION);
+    let tile = Size::new(2 * input.size.width, input.size.height);
     let rows = n.div_ceil(columns);
     let size = Size::new(
         columns * (tile.width + GAP) + GAP,
@@ -44,6 +61,7 @@ pub fn contact_sheet(
     );
     let [r, g, b] = INK;
     let mut sheet = [r, g, b, 255].repeat(size.area());
+    let mut tiles = Vec::with_capacity(n);
     for (i, seen_input) in batch.inputs.iter().take(n).enumerate() {
         let x = GAP + i % columns * (tile.width + GAP);
         let y = GAP + i / columns * (tile.height + GAP);
@@ -60,21 +78,17 @@ pub fn contact_sheet(
             }
         }
         let n_weights = batch.weights.len() / batch.len();
-        let text = caption(
-            seen_input,
-            &batch.weights[i * n_weights..][..n_weights],
-            input.size,
-        );
-        let mut canvas = Canvas::new(&mut sheet, size.width, size.height);
-        let top = y + input.size.height + (CAPTION - text_size(&text, 1)[1] as usize) / 2;
-        let letters = TextStyle {
-            unit: 1,
-            paint: Paint::solid(CENTER),
-            outline: 0.0,
-        };
-        canvas.text([x as f32, top as f32], &text, &letters);
+        let weights = &batch.weights[i * n_weights..][..n_weights];
+        tiles.push(SheetTile {
+            corner: [x, y],
+            size: tile,
+            caption: caption(seen_input, weights, input.size),
+        });
     }
-    Frame::new(0, 0.0, size, Pixels::unpooled(sheet))
+    ContactSheet {
+        frame: Frame::new(0, 0.0, size, Pixels::unpooled(sheet)),
+        tiles,
+    }
 }
 
 fn style() -> OverlayStyle {
@@ -187,19 +201,23 @@ mod tests {
     use crate::geometry::{Affine2, Alignment, Point};
     use poselens_shaders::{LEFT, RIGHT};
 
-    /// Fails when the sheet shows joints, sides or targets at other places than the network gets
-    /// them.
-    #[test]
-    fn the_sheet_shows_inputs_and_targets() {
-        let skeleton = Skeleton::by_name("coco17").unwrap();
-        let input = InputSpec {
+    fn input() -> InputSpec {
+        InputSpec {
             size: Size::square(64),
             mean: InputSpec::IMAGENET_MEAN,
             std: InputSpec::IMAGENET_STD,
             alignment: Alignment::HalfPixel,
             padding: 1.25,
             border: [0; 3],
-        };
+        }
+    }
+
+    /// Fails when the sheet shows joints, sides or targets at other places than the network gets
+    /// them, or describes an input by the caption of another.
+    #[test]
+    fn the_sheet_shows_inputs_and_targets() {
+        let skeleton = Skeleton::by_name("coco17").unwrap();
+        let input = input();
         let (l, r) = (
             skeleton.joint("l_wrist").unwrap(),
             skeleton.joint("r_wrist").unwrap(),
@@ -244,8 +262,15 @@ mod tests {
             outputs: &["heatmaps"],
             inputs: vec![seen; 3],
         };
-        let sheet = contact_sheet(&batch, &input, skeleton, (2, 3));
-        assert_eq!(sheet.size(), Size::new(2 * 132 + 4, 2 * (64 + 18) + 4));
+        let ContactSheet {
+            frame: sheet,
+            tiles,
+        } = contact_sheet(&batch, &input, skeleton, (2, 3));
+        assert_eq!(sheet.size(), Size::new(2 * 132 + 4, 2 * 68 + 4));
+        let corners: Vec<_> = tiles.iter().map(|tile| tile.corner).collect();
+        assert_eq!(corners, [[4, 4], [136, 4], [4, 72]]);
+        assert_eq!(tiles[2].size, Size::new(128, 64));
+        assert_eq!(tiles[2].caption, "person 7, mirrored, 2 joints, 15 absent");
         let pixel = |x: usize, y: usize| {
             let at = (y * sheet.size().width + x) * 4;
             [sheet.rgba()[at], sheet.rgba()[at + 1], sheet.rgba()[at + 2]]
@@ -275,6 +300,7 @@ mod tests {
         };
         assert_eq!(
             contact_sheet(&nobody, &input, skeleton, (5, 9))
+                .frame
                 .size()
                 .height,
             GAP

@@ -31,6 +31,8 @@ pub use weights::{
     sha256_of_file, write_tensors,
 };
 
+pub(crate) use weights::check_finite;
+
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use crate::nn::kernels::Threads;

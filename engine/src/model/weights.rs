@@ -12,7 +12,7 @@ use candle_nn::{Init, VarBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{ModelSpec, PoseModel};
-use crate::disk::{Draft, TensorEntry, tensor_header};
+use crate::disk::{Draft, TensorEntry, hex, tensor_header};
 use crate::error::{Error, Result};
 use crate::words::counted;
 
@@ -142,7 +142,8 @@ impl Weights {
     /// Reads a safetensors file.
     ///
     /// # Errors
-    /// When the file is missing, too large, damaged or in another format.
+    /// When the file is missing, too large, damaged or in another format, or has NaN or infinite
+    /// values.
     pub fn read(path: &Path) -> Result<Self> {
         let size = std::fs::metadata(path)
             .map_err(Error::io("open", path))?
@@ -151,7 +152,17 @@ impl Weights {
             return Err(Error::data(path, "larger than 2 GiB: not pose weights"));
         }
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        Self::from_bytes(path.to_owned(), &bytes)
+        if is_torch(&bytes) {
+            let reason = format!(
+                "looks like a PyTorch checkpoint, not safetensors; convert it first: poselens import \
+                 --in {} --out W.safetensors",
+                path.display()
+            );
+            return Err(Error::data(path, reason));
+        }
+        let weights = Self::from_bytes(path.to_owned(), &bytes)?;
+        check_finite(path, &weights.tensors)?;
+        Ok(weights)
     }
 
     /// Returns random weights of an untrained network, the same for the same `seed`, for measuring
@@ -269,6 +280,50 @@ impl Weights {
     }
 }
 
+/// Checks that every value is finite: a NaN in one tensor spreads to all predictions.
+///
+/// # Errors
+/// For the first tensor by name that has others, with their number; `path` is the file it is from.
+pub(crate) fn check_finite(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
+    let mut faulty = Vec::new();
+    for (name, tensor) in tensors {
+        let n = n_not_finite(tensor)?;
+        if n > 0 {
+            faulty.push((name, n, tensor.elem_count()));
+        }
+    }
+    let Some((name, n, of)) = faulty.iter().min() else {
+        return Ok(());
+    };
+    let more = match faulty.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {})", counted(n, "more tensor")),
+    };
+    let name = name.escape_debug();
+    Err(Error::data(
+        path,
+        format!(
+            "tensor {name} has NaN or infinite values ({n} of {of}){more}; the training has diverged \
+             or the file is damaged: use an earlier checkpoint"
+        ),
+    ))
+}
+
+fn n_not_finite(tensor: &Tensor) -> TensorResult<usize> {
+    if !tensor.dtype().is_float() {
+        return Ok(0);
+    }
+    let values: Vec<f32> = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+    Ok(values.iter().filter(|value| !value.is_finite()).count())
+}
+
+/// Returns whether a file begins like a checkpoint of `torch.save`: a zip archive or a pickle. The
+/// length of a safetensors header may have the same bytes, but a brace follows it.
+fn is_torch(bytes: &[u8]) -> bool {
+    let is_old = matches!(bytes, [0x80, 2..=5, ..]);
+    (bytes.starts_with(b"PK\x03\x04") || is_old) && bytes.get(8) != Some(&b'{')
+}
+
 /// Returns whether the shapes differ only in the number of rows, at least one.
 fn fits_other_input(shape: &[usize], wanted: &[usize]) -> bool {
     shape.len() == wanted.len()
@@ -372,13 +427,4 @@ pub fn sha256_in_steps(path: &Path, step: &mut dyn FnMut(usize) -> Result<()>) -
 /// Computes the SHA-256 of bytes, lower-case hex.
 pub fn sha256_of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

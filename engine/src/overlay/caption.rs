@@ -1,26 +1,26 @@
 //! Lines of text above an image, so that they cover no part of it.
 
-use poselens_shaders::INK;
 use poselens_shaders::canvas::Canvas;
-use poselens_shaders::legend::{CAPITALS, GAP, PADDING, write};
+use poselens_shaders::legend::{CAPITALS, GAP, PADDING, write_colored};
 use poselens_shaders::scene::{Shape, label_unit};
 use poselens_shaders::text::text_size;
 use poselens_shaders::view::View;
+use poselens_shaders::{CENTER, INK, Rgb};
 
 use crate::frame::{BYTES_PER_PIXEL, Frame, Pixels};
 use crate::geometry::Size;
 
 /// Lines of text with a margin around them.
 pub(super) struct Caption<'a> {
-    lines: Vec<&'a str>,
+    lines: Vec<(&'a str, Rgb)>,
     unit: usize,
 }
 
 impl<'a> Caption<'a> {
-    /// Lays out `text` with letters of size `unit` (pixels).
+    /// Lays out `text` in white with letters of size `unit` (pixels).
     pub(super) fn new(text: &'a str, unit: usize) -> Self {
         Self {
-            lines: text.lines().collect(),
+            lines: text.lines().map(|line| (line, CENTER)).collect(),
             unit,
         }
     }
@@ -32,7 +32,8 @@ impl<'a> Caption<'a> {
 
     /// Returns the width of the longest line without margins, in pixels.
     pub(super) fn width(&self) -> f32 {
-        let widths = self.lines.iter().map(|line| text_size(line, self.unit)[0]);
+        let lines = self.lines.iter();
+        let widths = lines.map(|(line, _)| text_size(line, self.unit)[0]);
         widths.fold(0.0, f32::max)
     }
 
@@ -46,9 +47,9 @@ impl<'a> Caption<'a> {
     pub(super) fn lay_out(&self, top: usize, put: &mut impl FnMut(Shape)) {
         let step = CAPITALS * self.unit as f32 + self.spacing();
         let first = top as f32 + self.margin();
-        for (i, line) in self.lines.iter().enumerate() {
+        for (i, (line, rgb)) in self.lines.iter().enumerate() {
             let at = [self.margin(), first + i as f32 * step];
-            write(at, line, self.unit, put);
+            write_colored(at, line, self.unit, *rgb, put);
         }
     }
 
@@ -58,10 +59,13 @@ impl<'a> Caption<'a> {
     }
 }
 
-/// Returns `frame` below the lines of `text`, widened if the text needs it.
-pub fn with_caption(frame: &Frame, text: &str) -> Frame {
+/// Returns `frame` below lines of text, each in its colour, widened if the text needs it.
+pub fn with_caption(frame: &Frame, lines: &[(&str, Rgb)]) -> Frame {
     let Size { width, height } = frame.size();
-    let caption = Caption::new(text, label_unit(&View::whole([width, height])));
+    let caption = Caption {
+        lines: lines.to_vec(),
+        unit: label_unit(&View::whole([width, height])),
+    };
     let widest = (caption.width() + 2.0 * caption.margin()) as usize;
     let above = caption.height();
     let size = Size::new(width.max(widest), height + above);
@@ -86,13 +90,21 @@ pub(super) fn copy(from: &[u8], from_width: usize, to: &mut [u8], to_width: usiz
 mod tests {
     use super::*;
 
-    /// Fails when a caption covers a part of the image, is cut off at the side, or loses a line.
+    /// Fails when a caption covers a part of the image, is cut off at the side, or loses a line
+    /// or its colour.
     #[test]
     fn a_caption_stands_above_the_image() {
         let size = Size::new(40, 30);
         let frame = Frame::new(7, 0.5, size, Pixels::unpooled([9, 9, 9, 255].repeat(1200)));
-        let one = with_caption(&frame, "i");
-        let two = with_caption(&frame, "a line that is longer than this\nand another one");
+        let one = with_caption(&frame, &[("i", CENTER)]);
+        let second = [0xFF, 0x80, 0xC0];
+        let lines = [
+            ("a line that is longer than this", CENTER),
+            ("and another one", second),
+        ];
+        let two = with_caption(&frame, &lines);
+        let has_second = |frame: &Frame| frame.rgba().chunks(4).any(|p| p[..3] == second);
+        assert!(has_second(&two) && !has_second(&one));
         assert_eq!((one.size().width, two.id), (40, 7));
         assert!(two.size().width > 150 && two.size().height > one.size().height);
         for captioned in [&one, &two] {

@@ -15,6 +15,8 @@ pub struct TapProgress {
     pub annotated: u64,
     /// Length so far in seconds of the source.
     pub secs: f64,
+    /// Number of videos one after the other, one for each size of the frames.
+    pub n_parts: usize,
     /// Number of bytes written so far.
     pub bytes: u64,
     /// Parts of the source's sound that are missing from the recording, one line each.
@@ -24,17 +26,17 @@ pub struct TapProgress {
 }
 
 impl TapProgress {
-    /// Returns the length including the last frame, which ends after [`Self::secs`].
+    /// Returns the length including the last frame of each part, which ends after its time.
     pub fn length_secs(&self) -> f64 {
-        with_last_frame(self.secs, self.frames)
+        with_last_frames(self.secs, self.frames, self.n_parts.max(1))
     }
 }
 
-/// Adds the duration of the last frame to the time from the first of `n` frames to the last: the
-/// mean of the others.
-pub(super) fn with_last_frame(secs: f64, n: u64) -> f64 {
-    match n {
-        0 | 1 => secs,
-        n => secs + secs / (n - 1) as f64,
+/// Adds the durations of the last frames to the times from the first frame to the last of `n_parts`
+/// videos with `n` frames together: the mean of the others.
+pub(super) fn with_last_frames(secs: f64, n: u64, n_parts: usize) -> f64 {
+    match n.saturating_sub(n_parts as u64) {
+        0 => secs,
+        others => secs + n_parts as f64 * secs / others as f64,
     }
 }

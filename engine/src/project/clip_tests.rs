@@ -128,8 +128,8 @@ fn a_clip_is_copied_whole_or_not_at_all() {
     assert!(cancelled.unwrap_err().is_cancelled());
     assert_eq!(names(), [""; 0]);
     // As a killed program leaves it.
-    fs::create_dir_all(folder.join("clips/a.part")).unwrap();
-    fs::write(folder.join("clips/a.part/shot7.png"), "half").unwrap();
+    fs::create_dir_all(folder.join("clips/a.poselens.part")).unwrap();
+    fs::write(folder.join("clips/a.poselens.part/shot7.png"), "half").unwrap();
     // The same size, another content.
     let shot = place("a").join("shot1.png");
     let good = fs::read(&shot).unwrap();
@@ -182,6 +182,14 @@ fn a_project_begins_in_an_empty_folder() {
     assert!(message(Project::create(&place("p"), &new("missing", "sfm"))).contains("missing"));
     assert!(message(Project::create(&place("p"), &new("a", "nosuch"))).contains("nosuch"));
     assert!(!place("p").exists());
+    // The first clip has been copied when the second one is found missing.
+    let mut second = new("a", "sfm");
+    second.clips.push(place("missing"));
+    assert!(message(Project::create(&place("d/p"), &second)).contains("missing"));
+    assert!(!place("d").exists());
+    fs::create_dir(place("p")).unwrap();
+    assert!(message(Project::create(&place("p"), &second)).contains("missing"));
+    assert_eq!(fs::read_dir(place("p")).unwrap().count(), 0);
     drop(Project::create(&place("p"), &new("a", "sfm")).unwrap());
     let line = message(Project::create(&place("p"), &new("a", "sfm")));
     assert!(line.contains("already"), "{line}");

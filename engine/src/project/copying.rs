@@ -8,13 +8,13 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::clip::{Clip, content, parts, total};
-use crate::disk::{commit, create_exclusive, part_path};
+use crate::disk::{commit, create_exclusive, draft_path};
 use crate::error::{Error, Result};
 use crate::model::sha256_in_steps;
 use crate::source::recording::MANIFEST;
 
 /// Folder of copied clips in a project.
-const CLIPS: &str = "clips";
+pub(super) const CLIPS: &str = "clips";
 /// Bytes that are copied at once.
 const CHUNK: usize = 1 << 20;
 
@@ -108,7 +108,7 @@ impl Stage {
     /// Removes what a killed copy has left.
     fn new(target: &Path) -> Result<Self> {
         let stage = Self {
-            path: part_path(target),
+            path: draft_path(target),
             is_put: false,
         };
         stage.remove();

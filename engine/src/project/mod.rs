@@ -14,6 +14,7 @@ pub mod check;
 mod clip;
 mod coco;
 mod copying;
+mod create;
 mod description;
 mod difference;
 mod dlc;

@@ -1,14 +1,14 @@
 //! A project's folder: [`Contents`] to read, [`Project`] to write.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use super::clip::Clip;
 use super::coco::Parts;
 use super::edit::Edit;
-use super::file::{NewProject, PROJECT, ProjectFile, VERSION};
+use super::file::{PROJECT, ProjectFile};
 use super::holdout::{ClipTimes, Holdout};
 use super::journal::{JOURNAL, Journal, Replayed, replay};
 use super::labels::{Change, Labels};
@@ -16,7 +16,6 @@ use super::person::FrameKey;
 use super::snapshot;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::model::model;
 use crate::words::counted;
 
 /// A project as it was read. Any number of programs may read one.
@@ -119,8 +118,9 @@ pub struct Applied {
     pub frames: Vec<FrameKey>,
 }
 
-/// A project open for writing by this program alone. Every change is on disk before the method that
-/// makes it returns; [`Project::save`] additionally writes a snapshot.
+/// A project open for writing by this program alone, or to look at ([`Project::refusal`]). Every
+/// change is on disk before the method that makes it returns; [`Project::save`] additionally writes
+/// a snapshot.
 #[derive(Debug)]
 pub struct Project {
     contents: Contents,
@@ -130,48 +130,6 @@ pub struct Project {
 }
 
 impl Project {
-    /// Creates a project in a new or empty folder.
-    ///
-    /// # Errors
-    /// When there is a project already or the folder has files, the model is unknown, or a clip
-    /// cannot be read.
-    pub fn create(folder: &Path, new: &NewProject) -> Result<Self> {
-        let card = model(&new.model)?.card()?;
-        let skeleton = card.skeleton()?;
-        if folder.join(PROJECT).exists() {
-            let reason = "is a label project already; `poselens project add` adds clips to it";
-            return Err(Error::data(folder, reason));
-        }
-        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-            let reason = "is not empty; give a new folder for the project";
-            return Err(Error::data(folder, reason));
-        }
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        if let Err(error) = Self::fill(folder, new, &skeleton.name) {
-            // Only a folder that is still empty is removed.
-            fs::remove_dir(folder).ok();
-            return Err(error);
-        }
-        Self::open(folder)
-    }
-
-    /// Writes the first files of a project.
-    fn fill(folder: &Path, new: &NewProject, skeleton: &str) -> Result<()> {
-        let mut file = ProjectFile {
-            version: VERSION,
-            name: None,
-            skeleton: skeleton.to_owned(),
-            model: new.model.clone(),
-            clips: Vec::new(),
-        };
-        for path in &new.clips {
-            add_clip(&mut file, folder, path, new.is_copied)?;
-        }
-        // Held until the description exists, so that no other program opens half a project.
-        let _lock = Journal::lock(&folder.join(JOURNAL))?;
-        file.write(folder)
-    }
-
     /// Opens a project for writing.
     ///
     /// # Errors
@@ -180,10 +138,36 @@ impl Project {
     pub fn open(folder: &Path) -> Result<Self> {
         // Before the lock, which creates the journal.
         ProjectFile::read(folder)?;
-        let path = folder.join(JOURNAL);
-        let lock = Journal::lock(&path)?;
+        Self::resume(folder, Journal::lock(&folder.join(JOURNAL))?)
+    }
+
+    /// Opens a project for writing or, if its journal cannot be written, to look at it.
+    ///
+    /// # Errors
+    /// When there is none, it is open in another program, or a file of it is damaged or of a newer
+    /// version.
+    pub fn open_or_read(folder: &Path) -> Result<Self> {
+        ProjectFile::read(folder)?;
+        match Journal::try_lock(&folder.join(JOURNAL))? {
+            Ok(lock) => Self::resume(folder, lock),
+            Err(reason) => Self::read_only(folder, reason),
+        }
+    }
+
+    /// Opens a project that cannot be written for this reason.
+    pub(super) fn read_only(folder: &Path, reason: String) -> Result<Self> {
         let (contents, replayed, saved) = Contents::replay(folder)?;
-        let journal = Journal::resume(&path, lock, &replayed)?;
+        Ok(Self {
+            contents,
+            journal: Journal::read_only(&folder.join(JOURNAL), reason, &replayed),
+            saved,
+        })
+    }
+
+    /// Continues a project whose journal is locked.
+    fn resume(folder: &Path, lock: File) -> Result<Self> {
+        let (contents, replayed, saved) = Contents::replay(folder)?;
+        let journal = Journal::resume(&folder.join(JOURNAL), lock, &replayed)?;
         let mut project = Self {
             contents,
             journal,
@@ -199,6 +183,12 @@ impl Project {
     /// Returns the present contents.
     pub fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    /// Returns why no change is accepted; `None` if the project is open for writing.
+    pub fn refusal(&self) -> Option<String> {
+        let refused = self.journal.require_writable().err();
+        refused.map(|error| error.to_string())
     }
 
     /// Returns the labels.
@@ -276,13 +266,13 @@ impl Project {
         Ok(Some(changed(&changes)))
     }
 
-    /// Writes a snapshot, unless the last one is of the same edit.
+    /// Writes a snapshot, unless the last one is of the same edit or the project was only read.
     ///
     /// # Errors
     /// When it cannot be written; the previous one stays then, and no edit is lost.
     pub fn save(&mut self) -> Result<()> {
         let sequence = self.journal.sequence();
-        if sequence == self.saved {
+        if sequence == self.saved || self.refusal().is_some() {
             return Ok(());
         }
         snapshot::write(&self.contents.parts(&HashMap::new()), sequence)?;
@@ -295,6 +285,7 @@ impl Project {
     /// # Errors
     /// When it cannot be read, is in the project already, or `project.toml` cannot be written.
     pub fn add_clip(&mut self, path: &Path, is_copied: bool) -> Result<&Clip> {
+        self.journal.require_writable()?;
         let contents = &mut self.contents;
         let mut file = contents.file.clone();
         add_clip(&mut file, &contents.folder, path, is_copied)?;
@@ -310,6 +301,7 @@ impl Project {
     /// # Errors
     /// When it is none of the clips, or `project.toml` cannot be written.
     pub fn relocate(&mut self, path: &Path) -> Result<&Clip> {
+        self.journal.require_writable()?;
         let contents = &mut self.contents;
         let mut file = contents.file.clone();
         let mut found = None;
@@ -339,6 +331,7 @@ impl Project {
     /// # Errors
     /// When the name is too long or has several lines, or `project.toml` cannot be written.
     pub fn rename(&mut self, name: &str) -> Result<()> {
+        self.journal.require_writable()?;
         let name = name.trim();
         if name.chars().count() > MAX_NAME || name.contains(char::is_control) {
             let reason = format!("a project's name is one line of at most {MAX_NAME} characters");
@@ -360,6 +353,7 @@ impl Project {
     /// When the project has no such clip any more, or `project.toml` cannot be written; the original
     /// stays in use then.
     pub fn use_copy(&mut self, copied: &Clip, place: &Path) -> Result<&Clip> {
+        self.journal.require_writable()?;
         let contents = &mut self.contents;
         let mut file = contents.file.clone();
         let is_it = |clip: &Clip| clip.id == copied.id && clip.sha256 == copied.sha256;
@@ -403,6 +397,7 @@ impl Project {
 
     /// The inner error is the reason why the clips cannot be divided.
     fn choose_holdout(&mut self, ids: &[u32]) -> Result<Result<(), String>> {
+        self.journal.require_writable()?;
         let contents = &mut self.contents;
         let mut clips = Vec::new();
         for &id in ids {
@@ -462,7 +457,13 @@ fn mismatch(reason: impl std::fmt::Display) -> Error {
     Error::Internal(format!("an edit does not fit the labels: {reason}"))
 }
 
-fn add_clip(file: &mut ProjectFile, folder: &Path, path: &Path, is_copied: bool) -> Result<()> {
+/// Adds a clip to a description that is not written yet.
+pub(super) fn add_clip(
+    file: &mut ProjectFile,
+    folder: &Path,
+    path: &Path,
+    is_copied: bool,
+) -> Result<()> {
     let newest = file.clips.iter().map(|clip| clip.id).max();
     let id = newest.unwrap_or_default().checked_add(1);
     let id = id.ok_or_else(|| Error::data(folder, "every clip number is taken"))?;

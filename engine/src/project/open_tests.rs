@@ -207,6 +207,45 @@ fn a_project_has_one_writer() {
     assert_eq!(project.labels().people(FRAME).len(), 2);
 }
 
+/// Fails when a project whose journal cannot be written cannot be looked at, accepts a change, or is
+/// written in part.
+#[test]
+fn a_project_that_cannot_be_written_is_open_to_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writable = project(folder.path(), 1, 10);
+    add(&mut writable, 5.0);
+    let labels = writable.labels().clone();
+    drop(writable);
+    let files = all_files(folder.path());
+    let reason = "cannot be written: read-only";
+    let mut read = Project::read_only(folder.path(), reason.to_owned()).unwrap();
+    assert_eq!(*read.labels(), labels);
+    let (at, joints) = (FRAME, joints(7.0));
+    for line in [
+        message(read.apply(&Edit::AddPerson { at, joints })),
+        message(read.undo()),
+        message(read.rename("other")),
+        message(read.add_clip(folder.path(), false)),
+        message(read.relocate(folder.path())),
+        read.refusal().unwrap(),
+    ] {
+        assert!(line.contains(JOURNAL) && line.contains(reason), "{line}");
+    }
+    assert!(read.labels().frames().eq(labels.frames()));
+    read.save().unwrap();
+    assert_eq!(all_files(folder.path()), files);
+
+    let path = folder.path().join(JOURNAL);
+    let mut permissions = fs::metadata(&path).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&path, permissions).unwrap();
+    // The superuser may write it anyway.
+    let is_refused = fs::OpenOptions::new().append(true).open(&path).is_err();
+    let opened = Project::open_or_read(folder.path()).unwrap();
+    assert_eq!(opened.refusal().is_some(), is_refused);
+    assert_eq!(*opened.labels(), labels);
+}
+
 /// Fails when edits to a project whose folder has vanished seem to succeed.
 #[cfg(unix)]
 #[test]

@@ -6,10 +6,12 @@
 //! 0/1/2 of annotations is never written.
 //!
 //! While frames are pushed, the list is in `NAME.part` and complete after every frame: a crash
-//! leaves a complete list there. Finishing renames it, so that `NAME` never holds a partial list.
+//! leaves a complete list there. Finishing renames it, so that `NAME` never holds a partial list. A
+//! file of another program called `NAME.part` is left alone: the list has the name of a draft then.
 //! To a pipe or standard output the list is written sequentially.
 
-use std::io::{Seek, SeekFrom};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,7 +19,7 @@ use serde::Serialize;
 use super::export::{
     ExportContext, Exporter, ExporterSpec, Output, is_stream, json, pixels, score, triples,
 };
-use crate::disk::{commit, part_path};
+use crate::disk::{commit, draft_path, part_path};
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 
@@ -56,6 +58,27 @@ struct Entry<'a> {
     track_id: Option<u64>,
 }
 
+/// Beginnings of a list as it is written here: without and with entries.
+const BEGINNINGS: [&[u8]; 2] = [b"[\n]\n", b"[\n{\"image_id\":"];
+
+/// Returns the path of the list until it is finished.
+fn unfinished(path: &Path) -> PathBuf {
+    let part = part_path(path);
+    if part.is_file() && !is_ours(&part) {
+        return draft_path(path);
+    }
+    part
+}
+
+/// Returns whether a file is a list that a killed run has left, to be overwritten.
+fn is_ours(part: &Path) -> bool {
+    let longest = BEGINNINGS.iter().map(|b| b.len()).max().unwrap_or_default();
+    let mut beginning = Vec::new();
+    let read = File::open(part).and_then(|f| f.take(longest as u64).read_to_end(&mut beginning));
+    let is_list = BEGINNINGS.iter().any(|b| beginning.starts_with(b));
+    read.is_ok() && (beginning.is_empty() || is_list)
+}
+
 impl CocoResults {
     fn create(path: &Path) -> Result<Self> {
         if path.is_dir() {
@@ -70,7 +93,7 @@ impl CocoResults {
             whole.write(b"[")?;
             whole
         } else {
-            let mut part = Output::create(&part_path(path))?;
+            let mut part = Output::in_place(&unfinished(path))?;
             part.write(&[b"[", END].concat())?;
             part
         };

@@ -72,7 +72,8 @@ impl Exporter for CsvTable {
                 );
             }
         }
-        self.output.write(rows.as_bytes())
+        self.output.write(rows.as_bytes())?;
+        self.output.keep()
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

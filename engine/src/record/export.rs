@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::disk::create_exclusive;
+use crate::disk::Overwrite;
 use crate::error::{Error, Result};
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
@@ -68,19 +68,28 @@ pub(super) struct Output {
     /// Path for messages.
     pub path: PathBuf,
     /// Open for writing.
-    pub file: File,
+    pub file: Overwrite,
 }
 
 impl Output {
+    /// Creates the file; an older one stays until [`Output::keep`].
     pub(super) fn create(path: &Path) -> Result<Self> {
         let file = if path == Path::new(STDOUT) {
-            stdout().map_err(Error::io("create", path))?
+            Overwrite::stream(stdout().map_err(Error::io("create", path))?, path)
         } else {
-            create_exclusive(path)?
+            Overwrite::create(path)?
         };
         Ok(Self {
             path: path.to_owned(),
             file,
+        })
+    }
+
+    /// Creates the file in place of an older one, which is lost.
+    pub(super) fn in_place(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            file: Overwrite::in_place(path)?,
         })
     }
 
@@ -90,12 +99,18 @@ impl Output {
             .map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until the bytes are on disk, if the target is on one.
+    /// Replaces an older file, now that this one has a frame.
+    pub(super) fn keep(&mut self) -> Result<()> {
+        self.file.keep()
+    }
+
+    /// Completes the file and waits until it is on disk, if the target is on one.
     pub(super) fn sync(&mut self) -> Result<()> {
         if is_stream(&self.path) {
             return Ok(());
         }
-        self.file.sync_all().map_err(Error::io("write", &self.path))
+        self.keep()?;
+        self.file.sync().map_err(Error::io("write", &self.path))
     }
 }
 

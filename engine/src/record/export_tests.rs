@@ -137,6 +137,45 @@ fn coco_results_are_whole_after_every_frame_and_appear_at_the_end() {
     assert!(!part.exists() && file(&path).starts_with('['));
 }
 
+/// Fails when a run without a frame destroys an older list, or one with frames does not replace it.
+#[test]
+fn older_lists_stay_until_there_is_a_frame() {
+    for name in ["json", "csv", "coco"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        drop(open(name, &path));
+        assert_eq!(file(&path), "old", "{name}");
+        let mut exporter = open(name, &path);
+        exporter.push(&output(0, vec![person(None)])).unwrap();
+        exporter.finish().unwrap();
+        assert_ne!(file(&path), "old", "{name}");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+}
+
+/// Fails when another program's file called `NAME.part` is lost, or a killed run's list stays.
+#[test]
+fn only_unfinished_lists_of_ours_are_overwritten() {
+    for (before, is_foreign) in [
+        ("my notes", true),
+        ("[]", true),
+        ("[\n]\n", false),
+        ("[\n{\"image_id\":0,", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, part] = ["a.json", "a.json.part"].map(|name| folder.path().join(name));
+        std::fs::write(&part, before).unwrap();
+        let mut exporter = open("coco", &path);
+        exporter.push(&output(0, vec![person(None)])).unwrap();
+        exporter.finish().unwrap();
+        assert!(file(&path).starts_with("[\n{"), "{before}");
+        assert_eq!(part.exists(), is_foreign, "{before}");
+        assert!(!is_foreign || file(&part) == before);
+        assert_eq!(names(folder.path()).len(), 1 + usize::from(is_foreign));
+    }
+}
+
 /// Fails when readers of OpenPose files would not find the files, people or joints.
 #[test]
 fn openpose_files_have_its_names_and_joints() {

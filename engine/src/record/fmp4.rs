@@ -13,13 +13,14 @@
 mod header;
 mod sound;
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
 use mp4_atom::{FourCC, FragmentInfo, Ftyp, Mfhd, Mfra, Mfro, Moof, Tfra, TrunEntry};
 
 use self::header::{encoded, header};
 use self::sound::{AudioTracks, Run};
+use crate::disk::Overwrite;
+use crate::error::Error;
 use crate::geometry::Size;
 use crate::sound::{Sound, SoundEnd};
 
@@ -42,14 +43,33 @@ pub(super) trait Sink: Write + Seek + Send {
     fn truncate(&mut self, len: u64) -> std::io::Result<()>;
     /// Waits until everything is on disk.
     fn sync(&mut self) -> std::io::Result<()>;
+    /// Replaces an older file, now that this one has frames.
+    fn keep(&mut self) -> Result<()>;
+    /// Returns whether an older file is still in place.
+    fn has_older(&self) -> bool;
+    /// Removes a new file, which has no frames.
+    fn discard(&mut self);
 }
 
-impl Sink for File {
+impl Sink for Overwrite {
     fn truncate(&mut self, len: u64) -> std::io::Result<()> {
         self.set_len(len)
     }
     fn sync(&mut self) -> std::io::Result<()> {
-        self.sync_all()
+        Overwrite::sync(self)
+    }
+    fn keep(&mut self) -> Result<()> {
+        Overwrite::keep(self).map_err(|error| match error {
+            // The caller names the file.
+            Error::Io { source, .. } => source.to_string(),
+            other => other.to_string(),
+        })
+    }
+    fn has_older(&self) -> bool {
+        Overwrite::has_older(self)
+    }
+    fn discard(&mut self) {
+        Overwrite::discard(self);
     }
 }
 
@@ -134,7 +154,10 @@ impl FragmentWriter {
             header[at..at + 4].copy_from_slice(b"free");
         }
         bytes.append(&mut header);
-        out.write_all(&bytes).map_err(|e| e.to_string())?;
+        if let Err(error) = out.write_all(&bytes) {
+            out.discard();
+            return Err(error.to_string());
+        }
         Ok(Self {
             out,
             track,
@@ -188,6 +211,15 @@ impl FragmentWriter {
         })
     }
 
+    /// Describes what is on disk after a failure.
+    pub(super) fn remains(&self) -> &'static str {
+        match (self.n_written, self.out.has_older()) {
+            (0, true) => "no frame was written, and the older file is unchanged",
+            (0, false) => "no frame was written",
+            _ => "everything written before stays playable",
+        }
+    }
+
     /// Returns the problems of the sound, one line per track.
     pub(super) fn sound_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.audio.notes)
@@ -212,6 +244,10 @@ impl FragmentWriter {
 
     /// Removes a partial fragment and writes the duration into the header.
     fn close(&mut self) -> Result<()> {
+        if self.has_failed && self.n_written == 0 {
+            self.out.discard();
+            return Ok(());
+        }
         if self.has_failed {
             self.out.truncate(self.len).map_err(|e| e.to_string())?;
         }
@@ -263,6 +299,11 @@ impl FragmentWriter {
         runs.extend(self.audio.take_until(end_tick));
         let moof_offset = self.len;
         self.append_fragment(&runs)?;
+        if self.n_written == 0 {
+            self.has_failed = true;
+            self.out.keep()?;
+            self.has_failed = false;
+        }
         if is_key {
             self.keys.push(FragmentInfo {
                 time: self.fragment_tick,

@@ -81,7 +81,8 @@ impl Exporter for JsonLines {
         };
         let mut bytes = json(&line, self.path())?;
         bytes.push(b'\n');
-        self.0.write(&bytes)
+        self.0.write(&bytes)?;
+        self.0.keep()
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::export::{ExportContext, Exporter, ExporterSpec, STDOUT, json, triple};
-use crate::disk::{MAX_NAME_BYTES, shortened};
+use crate::disk::{MAX_NAME_BYTES, replace, shortened};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
@@ -180,7 +180,15 @@ impl Exporter for OpenPoseFolder {
         };
         let file = self.file_name(&output.frame);
         let path = self.folder.join(file);
-        std::fs::write(&path, json(&document, &path)?).map_err(Error::io("write", &path))
+        let bytes = json(&document, &path)?;
+        if path.exists() {
+            return replace(&path, &bytes);
+        }
+        std::fs::write(&path, bytes).map_err(|error| {
+            // No reader can use a part of a file.
+            std::fs::remove_file(&path).ok();
+            Error::io("write", &path)(error)
+        })
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

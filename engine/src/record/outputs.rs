@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 use super::recorder::{Backpressure, Closing, Offered, RecordSummary, Recorder};
-use crate::disk::part_path;
+use crate::disk::{draft_path, part_path};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
@@ -69,7 +69,7 @@ impl Outputs {
             return;
         }
         let is_new = |path: &PathBuf| path.symlink_metadata().is_err();
-        let paths = [path.to_owned(), part_path(path)];
+        let paths = [path.to_owned(), part_path(path), draft_path(path)];
         self.made.extend(paths.into_iter().filter(is_new));
     }
 
@@ -202,8 +202,6 @@ impl Finished {
     }
 }
 
-/// Returns whether data are lost: a reader that has closed the pipe, such as `head`, is not a
-/// failure.
 /// Returns the output with its poses ordered by track id, without maps, which are not exported.
 fn by_id(output: &PoseOutput) -> PoseOutput {
     let mut poses = output.poses.clone();
@@ -219,6 +217,8 @@ fn by_id(output: &PoseOutput) -> PoseOutput {
     }
 }
 
+/// Returns whether data are lost: a reader that has closed the pipe, such as `head`, is not a
+/// failure.
 fn is_failure(error: &Error) -> bool {
     !error.is_reader_gone()
 }

@@ -56,4 +56,16 @@ impl Sink for Disk {
     fn sync(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+
+    fn keep(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn has_older(&self) -> bool {
+        false
+    }
+
+    fn discard(&mut self) {
+        self.bytes.lock().unwrap().get_mut().clear();
+    }
 }

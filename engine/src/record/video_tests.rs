@@ -268,7 +268,13 @@ fn impossible_recordings_are_refused_at_create() {
         let error = VideoWriter::create(&old, size, rate).err().unwrap();
         assert!(matches!(error, Error::Record { .. }), "{error}");
     }
+    // Nor does one that ends before its first frame.
+    drop(VideoWriter::create(&old, SIZE, 30.0).unwrap());
+    let mut writer = VideoWriter::create(&old, SIZE, 30.0).unwrap();
+    writer.push(&picture(SIZE, 0), 0.0).unwrap();
     assert_eq!(std::fs::read(&old).unwrap(), b"precious");
+    writer.finish().unwrap();
+    assert_eq!(read(&std::fs::read(&old).unwrap()).pictures.len(), 1);
 }
 
 /// Fails when a camera that changes its frame size damages the recording.
@@ -305,7 +311,7 @@ impl Disk {
 }
 
 /// Fails when a full disk destroys the part of the recording that did fit, including when only the
-/// rest or the key frame table does not fit.
+/// rest or the key frame table does not fit, or a file without frames stays or is called playable.
 #[test]
 fn a_full_disk_keeps_what_fits() {
     let mut most = 0;
@@ -330,10 +336,14 @@ fn a_full_disk_keeps_what_fits() {
             },
         };
         let error = error.to_string();
-        assert!(
-            error.contains("disk.mp4") && error.contains("playable"),
-            "{error}"
-        );
+        let is_empty = disk.bytes.lock().unwrap().get_ref().is_empty();
+        assert!(error.contains("disk.mp4"), "{error}");
+        assert!(!is_empty || most == 0);
+        assert_eq!(error.contains("no frame was written"), is_empty, "{error}");
+        assert_eq!(error.contains("stays playable"), !is_empty, "{error}");
+        if is_empty {
+            continue;
+        }
         let video = disk.read();
         assert!(video.times.len() >= most);
         most = video.times.len();

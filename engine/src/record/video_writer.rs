@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::encoder::H264Encoder;
 use super::fmp4::{FragmentWriter, Sample, Sink, TICKS_PER_SEC, Track};
-use crate::disk::create_exclusive;
+use crate::disk::Overwrite;
 use crate::error::{Error, Result};
 use crate::frame::BYTES_PER_PIXEL;
 use crate::geometry::Size;
@@ -46,7 +46,8 @@ pub struct VideoWriter {
 }
 
 impl VideoWriter {
-    /// Creates (or replaces) the file for frames of `size`. `nominal_rate`, in frames per second,
+    /// Creates the file for frames of `size`; an older one is replaced as soon as the new one has
+    /// frames. `nominal_rate`, in frames per second,
     /// only matters where time stamps are inconclusive: for a recording of one frame and for
     /// adjusted stamps. Odd sides grow by one repeated column or row.
     ///
@@ -71,7 +72,7 @@ impl VideoWriter {
         begin_secs: f64,
     ) -> Result<Self> {
         Self::with_sink(path, size, nominal_rate, (sound, begin_secs), |path| {
-            Ok(Box::new(create_exclusive(path)?))
+            Ok(Box::new(Overwrite::create(path)?))
         })
     }
 
@@ -147,11 +148,7 @@ impl VideoWriter {
                 tick,
                 is_key: picture.is_key,
             })
-            .map_err(|reason| {
-                self.error(format!(
-                    "{reason}; everything written before stays playable"
-                ))
-            })
+            .map_err(|reason| self.failed(&reason))
     }
 
     /// Completes the file.
@@ -173,11 +170,8 @@ impl VideoWriter {
 
     fn close(&mut self, end: SoundEnd) -> Result<VideoSummary> {
         self.is_finished = true;
-        let totals = self.fragments.finish(end).map_err(|reason| {
-            self.error(format!(
-                "{reason}; everything written before stays playable"
-            ))
-        })?;
+        let finished = self.fragments.finish(end);
+        let totals = finished.map_err(|reason| self.failed(&reason))?;
         Ok(VideoSummary {
             frames: totals.frames,
             duration_secs: totals.ticks as f64 / TICKS_PER_SEC as f64,
@@ -185,6 +179,11 @@ impl VideoWriter {
             adjusted_times: self.clock.adjusted,
             sound_notes: self.fragments.sound_notes(),
         })
+    }
+
+    /// Returns the error of a failed write.
+    fn failed(&self, reason: &str) -> Error {
+        self.error(format!("{reason}; {}", self.fragments.remains()))
     }
 
     fn error(&self, reason: String) -> Error {

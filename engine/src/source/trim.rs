@@ -1,9 +1,12 @@
 //! A part of a source: a time range, a number of frames, or until stopped.
 
+use std::fmt::Write as _;
+
 use super::{FrameSource, SourceInfo, SourceMonitor};
 use crate::concurrency::StopFlag;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::words::counted;
 
 /// Range of frames to deliver.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -22,18 +25,49 @@ pub struct Trimmed {
     trim: Trim,
     stop: StopFlag,
     n_delivered: u64,
+    /// Number of frames before the range, and the time of the last one in seconds.
+    skipped: (u64, f64),
 }
 
 impl Trimmed {
     /// Restricts `inner` to `trim`, and ends early when `stop` is raised: this also applies to
-    /// files, which have no stop flag.
+    /// files, which have no stop flag. A range without frames is an error.
     pub fn new(inner: Box<dyn FrameSource>, trim: Trim, stop: StopFlag) -> Self {
         Self {
             inner,
             trim,
             stop,
             n_delivered: 0,
+            skipped: (0, 0.0),
         }
+    }
+
+    /// Returns the end of the range; an error if it has no frames. `next_secs` is the time of the
+    /// first frame after it, if there is one.
+    fn end(&self, next_secs: Option<f64>) -> Result<Option<Frame>> {
+        let (n_skipped, last_secs) = self.skipped;
+        let extent = match next_secs {
+            _ if self.n_delivered > 0 => return Ok(None),
+            Some(secs) => format!("its next one is at {secs:.3} s"),
+            None if n_skipped == 0 => return Ok(None),
+            None => format!(
+                "it has {}, the last one at {last_secs:.3} s",
+                counted(n_skipped, "frame")
+            ),
+        };
+        let mut range = String::new();
+        // Writing to a string cannot fail.
+        if let Some(secs) = self.trim.start_secs {
+            let _ = write!(range, " from {secs} s on");
+        }
+        if let Some(secs) = self.trim.end_secs {
+            let _ = write!(range, " before {secs} s");
+        }
+        let name = &self.inner.info().name;
+        Err(Error::source(
+            name,
+            format!("has no frames{range}: {extent}"),
+        ))
     }
 }
 
@@ -48,10 +82,10 @@ impl FrameSource for Trimmed {
         }
         while !self.stop.is_stopped() {
             let Some(frame) = self.inner.next_frame()? else {
-                return Ok(None);
+                return self.end(None);
             };
             if self.trim.end_secs.is_some_and(|end| frame.time_secs >= end) {
-                return Ok(None);
+                return self.end(Some(frame.time_secs));
             }
             if self
                 .trim
@@ -61,6 +95,7 @@ impl FrameSource for Trimmed {
                 self.n_delivered += 1;
                 return Ok(Some(frame));
             }
+            self.skipped = (self.skipped.0 + 1, frame.time_secs);
         }
         Ok(None)
     }
@@ -80,6 +115,7 @@ impl FrameSource for Trimmed {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{OpenOptions, SourceSpec};
     use super::*;
     use crate::frame::Pixels;
     use crate::geometry::Size;
@@ -137,5 +173,31 @@ mod tests {
             ..Trim::default()
         };
         assert!(delivered(late).is_empty());
+    }
+
+    /// Fails when a range without frames ends like a whole one, or the message lacks the name of the
+    /// file or its length.
+    #[test]
+    fn a_range_without_frames_is_an_error() {
+        let range = |start_secs, end_secs| {
+            let clip = SourceSpec::parse("sample").unwrap();
+            let clip = clip.open(&OpenOptions::default()).unwrap();
+            let trim = Trim {
+                start_secs,
+                end_secs,
+                max_frames: None,
+            };
+            let mut source = Trimmed::new(clip, trim, StopFlag::new());
+            source.next_frame().map(|frame| frame.unwrap().id)
+        };
+        assert_eq!(range(Some(2.86), None).unwrap(), 86);
+        let message = range(Some(2.9), None).unwrap_err().to_string();
+        let line =
+            "sample clip: has no frames from 2.9 s on: it has 87 frames, the last one at 2.86";
+        assert!(message.starts_with(line), "{message}");
+        let message = range(Some(1.01), Some(1.02)).unwrap_err().to_string();
+        let line =
+            "sample clip: has no frames from 1.01 s on before 1.02 s: its next one is at 1.03";
+        assert!(message.starts_with(line), "{message}");
     }
 }

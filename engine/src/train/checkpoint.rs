@@ -293,14 +293,29 @@ impl Folder {
     /// Writes all files; the best weights only if the state holds them.
     ///
     /// # Errors
-    /// When the disk is full or not writable. The previous files are complete in this case.
+    /// When the disk is full or not writable. The previous files are complete in this case; without
+    /// any, none is left, so that the training can begin in this folder again.
     pub fn save(&self, state: &State, card: &Card) -> Result<()> {
-        self.describe(state, card)?;
+        let is_new = FILES.iter().all(|name| !self.path.join(name).exists());
+        let saved = self
+            .describe(state, card)
+            .and_then(|()| self.write_state(state));
+        if saved.is_err() && is_new {
+            for name in [CONFIG, Card::FILE] {
+                std::fs::remove_file(self.path.join(name)).ok();
+            }
+        }
+        saved?;
+        self.hand_out(state)
+    }
+
+    fn write_state(&self, state: &State) -> Result<()> {
+        let path = self.path.join(STATE);
         let progress = Progress {
             config: state.progress.config.seen_from(&self.path),
             ..state.progress.clone()
         };
-        let progress = toml_of(&self.path.join(STATE), &progress)?;
+        let progress = toml_of(&path, &progress)?;
         let mut all = HashMap::new();
         for (prefix, tensors) in state.parts() {
             for (name, tensor) in tensors {
@@ -310,8 +325,7 @@ impl Folder {
         let n = progress.len();
         let progress = Tensor::from_vec(progress.into_bytes(), n, &Device::Cpu)?;
         all.insert(PROGRESS.to_owned(), progress);
-        write_tensors(&self.path.join(STATE), &all)?;
-        self.hand_out(state)
+        write_tensors(&path, &all)
     }
 
     /// Writes the files derived from the state.

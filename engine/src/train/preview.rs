@@ -8,17 +8,16 @@ use super::setup::{self, card_of};
 use super::trainer::Hardware;
 use super::validate::Validation;
 use crate::dataset::loader::Position;
-use crate::dataset::{Split, contact_sheet};
+use crate::dataset::{ContactSheet, Split, contact_sheet};
 use crate::error::Result;
 use crate::estimator::{NetworkOptions, input_spec};
-use crate::frame::Frame;
 use crate::model::{Weights, model};
 
 /// A batch for display.
 #[derive(Debug, Clone)]
 pub struct Preview {
     /// Contact sheet of the inputs with their targets next to them.
-    pub sheet: Frame,
+    pub sheet: ContactSheet,
     /// Number of inputs on the sheet.
     pub shown: usize,
     /// Number of inputs in the batch.

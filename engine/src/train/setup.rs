@@ -14,6 +14,7 @@ use crate::dataset::{LeftOut, Split};
 use crate::error::{Error, Result};
 use crate::estimator::input_spec;
 use crate::model::{Card, ModelSpec, Weights, model};
+use crate::output::Approach;
 use crate::skeleton::Skeleton;
 use crate::words::counted;
 
@@ -116,7 +117,14 @@ pub(super) fn validation(
     let Some(data) = &config.validation else {
         return Ok(None);
     };
-    let validation = Validation::new(data.load(Split::HeldOut)?, spec, skeleton)?;
+    let mut dataset = data.load(Split::HeldOut)?;
+    let is_for_all = spec.approach == Approach::BottomUp;
+    let unreadable =
+        dataset.leave_out_unreadable(|sample| is_for_all || !sample.annotations.is_empty());
+    if let Some(text) = unreadable.text() {
+        tracing::warn!("validation: {text}");
+    }
+    let validation = Validation::new(dataset, spec, skeleton)?;
     let validation = validation.with_parts(&config.validation_parts);
     let unused = validation.left_out();
     if !unused.people.is_empty() {

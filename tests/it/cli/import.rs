@@ -134,6 +134,27 @@ fn checkpoints_of_training_loops_are_imported() {
     assert!(line.contains("no such section; it has ema"), "{line}");
 }
 
+/// Fails when a dictionary around the only section is called an alternative to it, with an empty
+/// name, or a plain list of tensors is said to have sections.
+#[test]
+fn a_wrapper_is_no_section() {
+    let workdir = Workdir::new();
+    let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
+    let tensors = listed(bundled);
+    workdir.write("wrapped.pth", torch::wrapped("model", &tensors));
+    let import = "import --in wrapped.pth --out w.safetensors";
+    let imported = workdir.json(&format!("{import} --json"));
+    assert_eq!(imported["section"], "model");
+    assert_eq!(imported["also_fit"], json!([]));
+    let outcome = workdir.succeed(import);
+    assert!(!outcome.stderr.contains("also matching"), "{outcome:?}");
+    let line = workdir.complaint(&format!("{import} --section ema"));
+    assert!(line.contains("it has model\n"), "{line}");
+    workdir.write("plain.pth", torch::checkpoint("", &tensors));
+    let line = workdir.complaint("import --in plain.pth --out w.safetensors --section ema");
+    assert!(line.contains("has no sections"), "{line}");
+}
+
 /// Fails when joints are lost or renamed: a network with other joints must bring its own skeleton.
 #[test]
 fn a_network_for_other_joints_brings_its_skeleton() {
@@ -244,7 +265,7 @@ fn files_without_model_weights_are_refused_in_one_line() {
         for left in [
             "out.safetensors",
             "out.toml",
-            "out.safetensors.part",
+            "out.safetensors.poselens.part",
             "pwned",
         ] {
             assert!(!workdir.path(left).exists(), "{arguments} left {left}");
@@ -316,8 +337,8 @@ fn an_import_is_complete_or_leaves_no_files() {
     workdir.copy(&asset("models/sfm-coco17.safetensors"), "in.safetensors");
     let import = "import --in in.safetensors --out w.safetensors --model sfm";
     for (block, named) in [
-        ("w.toml.part", "w.toml"),
-        ("w.safetensors.part", "w.safetensors"),
+        ("w.toml.poselens.part", "w.toml"),
+        ("w.safetensors.poselens.part", "w.safetensors"),
         ("w.safetensors", "is a folder"),
         ("w.toml", "is a folder"),
     ] {

@@ -348,6 +348,37 @@ fn exports_of_labelling_tools_are_read_or_named() {
     }
 }
 
+/// Fails when a damaged image ends an evaluation halfway, is not named at the end, counts as people who
+/// were missed, or the exit code is that of a whole evaluation.
+#[test]
+fn a_damaged_image_is_left_out_and_named_at_the_end() {
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 3);
+    workdir.write("2.png", b"\x89PNG\r\n\x1a\n");
+    let outcome = workdir.run(&format!("{EVAL} people.json --json"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["n_people"], 2);
+    assert_eq!(report["unreadable"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        report["left_out"]["people"]["in images that cannot be read"],
+        1
+    );
+    let line = outcome.stderr.lines().last().unwrap();
+    let text = "poselens: people.json: 1 of 3 labelled images cannot be read (2.png); 1 person is";
+    assert!(line.starts_with(text), "{line}");
+    let table = workdir.run(&format!("{EVAL} people.json"));
+    assert!(table.stdout.starts_with("sfm on 2 people"), "{table:?}");
+    for name in ["0.png", "1.png"] {
+        workdir.write(name, "not an image");
+    }
+    let line = workdir.complaint(&format!("{EVAL} people.json"));
+    assert!(
+        line.contains("3 of 3 labelled images cannot be read"),
+        "{line}"
+    );
+}
+
 /// Returns a JPEG whose EXIF data declare it upside down.
 fn upside_down(picture: &image::RgbaImage) -> Vec<u8> {
     let turned = image::DynamicImage::ImageRgba8(picture.clone())

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, safetensors};
 use poselens_engine::frame::{Frame, Pixels};
 use poselens_engine::geometry::Size;
 use poselens_engine::record::save_png;
-use poselens_tests::{fill, golden};
+use poselens_tests::{fill, golden, torch};
 
 use super::{Running, Workdir, asset};
 
@@ -23,6 +23,8 @@ fn wrong_usage_exits_with_2() {
         "run --input sample --max-frames many",
         "run --input sample --max-frames 0",
         "run --input sample --kpt-thr 1.5",
+        "attention --input sample --keypoint nose --out out.jpg",
+        "eval --annotations labels.json --plot out.pdf",
         "run --input sample --start -1",
         "run --input sample --record out.gif",
         "run --input sample --record out.webm",
@@ -340,6 +342,54 @@ fn unsuitable_weights_are_named_with_tensor_and_shapes() {
     for name in ["cut.safetensors", "missing.safetensors"] {
         let line = workdir.complaint(&format!("{run} {name}"));
         assert!(line.contains(name), "{line}");
+    }
+}
+
+/// Fails when weights with NaN or infinite values are loaded or imported, or the tensor is not named.
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let workdir = Workdir::new();
+    let bundled = safetensors::load(asset("models/sfm-coco17.safetensors"), &Device::Cpu).unwrap();
+    for wrong in [f32::NAN, f32::NEG_INFINITY] {
+        let mut tensors = bundled.clone();
+        let mut bias = vec![0f32; 17];
+        bias[3..5].fill(wrong);
+        let bias = Tensor::from_vec(bias, 17, &Device::Cpu).unwrap();
+        tensors.insert("head.bias".to_owned(), bias);
+        safetensors::save(&tensors, workdir.path("w.safetensors")).unwrap();
+        let input = Tensor::zeros((1, 3, 256, 256), DType::F32, &Device::Cpu).unwrap();
+        let input = HashMap::from([("input", input)]);
+        safetensors::save(&input, workdir.path("in.safetensors")).unwrap();
+        for arguments in [
+            "run --input synthetic --max-frames 1 --weights w.safetensors",
+            "forward --model sfm --weights w.safetensors --input in.safetensors --output o.safetensors",
+            "import --in w.safetensors --out new.safetensors --model sfm",
+        ] {
+            let line = workdir.complaint(arguments);
+            assert!(
+                line.contains(
+                    "w.safetensors: tensor head.bias has NaN or infinite values (2 of 17)"
+                ),
+                "{line}"
+            );
+        }
+        assert!(!workdir.path("new.safetensors").exists());
+    }
+}
+
+/// Fails when a PyTorch checkpoint given as weights is called damaged, without a word on how to
+/// convert it.
+#[test]
+fn a_pytorch_checkpoint_is_to_be_imported_first() {
+    let workdir = Workdir::new();
+    let tensors = [("a".to_owned(), vec![1], vec![1.0])];
+    workdir.write("new.pth", torch::checkpoint("", &tensors));
+    workdir.write("old.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.");
+    for name in ["new", "old"] {
+        let run = format!("run --input synthetic --max-frames 1 --weights {name}.pth");
+        let line = workdir.complaint(&run);
+        let remedy = format!("poselens import --in {name}.pth --out");
+        assert!(line.contains(&remedy), "{line}");
     }
 }
 

@@ -129,18 +129,26 @@ fn lists_go_to_standard_output() {
     }
 }
 
-/// Fails when a reader that closes the pipe early (`| head -1`) fails the run.
+/// Fails when a reader that closes the pipe early (`| head -1`) fails the run, or the other outputs
+/// of it are not told.
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_does_not_fail_the_run() {
     let workdir = Workdir::new();
-    let mut command = workdir.command("run --input synthetic --max-frames 30 --write-json -");
-    let piped = std::process::Stdio::piped;
-    let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+    let told = |arguments: &str| {
+        let run = format!("run --input synthetic --max-frames 30 --write-json -{arguments}");
+        let piped = std::process::Stdio::piped;
+        let mut command = workdir.command(&run);
+        let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(told(""), "");
+    let said = told(" --record out.mp4");
+    assert!(said.ends_with("\nwrote out.mp4\n"), "{said}");
+    assert_eq!(workdir.frames("out.mp4").len(), 30);
 }
 
 /// Fails when a path that is not UTF-8, as in archives from other systems, cannot be given.

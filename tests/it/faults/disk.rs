@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use poselens_engine::project::Project;
-use poselens_tests::labelling;
+use poselens_tests::{golden, labelling};
 
 use super::has;
 use crate::cli::{Outcome, Running, Workdir};
@@ -143,8 +143,10 @@ fn a_training_without_room_leaves_no_half_files() {
     complaint(&outcome, "state.safetensors", FULL);
     for name in [
         "state.safetensors",
-        "state.safetensors.part",
+        "state.safetensors.poselens.part",
         "last.safetensors",
+        "config.toml",
+        "card.toml",
     ] {
         assert!(
             !workdir.path(&format!("left/out/{name}")).exists(),
@@ -166,6 +168,38 @@ fn run_script(workdir: &Workdir, kib: usize, script: &str) -> Outcome {
     command.arg(env!("CARGO_BIN_EXE_label-until-killed"));
     command.current_dir(workdir.path(""));
     Running::start(command).wait()
+}
+
+/// Fails when a full disk destroys the older file that an output was to replace before the new one
+/// has a frame, the message says otherwise, or another file is left.
+#[test]
+fn an_older_output_survives_a_full_disk() {
+    if !can_mount() {
+        return;
+    }
+    for (option, file, n_free) in [
+        ("--record", "out.mp4", 0),
+        ("--record", "out.mp4", 4096),
+        ("--write-json", "out.jsonl", 0),
+        ("--write-csv", "out.csv", 0),
+        ("--write-coco", "out.json", 0),
+    ] {
+        let workdir = Workdir::new();
+        workdir.copy(&golden("video/bframes.mp4"), "old");
+        let script = format!(
+            "cp old disk/{file}; cat /dev/zero > disk/fill 2> /dev/null; \
+             truncate -s -{n_free} disk/fill; \
+             \"$0\" run --input synthetic --max-frames 60 --threads 2 {option} disk/{file}; \
+             code=$?; ls disk > names; cp disk/{file} new; exit $code"
+        );
+        let outcome = run_script(&workdir, 500, &script);
+        complaint(&outcome, file, FULL);
+        let unchanged = outcome.stderr.contains("the older file is unchanged");
+        assert_eq!(unchanged, n_free > 0, "{outcome:?}");
+        let [old, new] = ["old", "new"].map(|name| std::fs::read(workdir.path(name)).unwrap());
+        assert!(old == new, "{option}");
+        assert_eq!(workdir.read("names"), format!("fill\n{file}\n"));
+    }
 }
 
 /// Fails when a full disk loses an edit that was acknowledged before, adds another one, is not
@@ -199,6 +233,26 @@ fn a_project_on_a_full_disk_keeps_its_edits() {
         }
         assert!(twin.labels() == project.labels());
     }
+}
+
+/// Fails when a project that could not be created on a full disk leaves files, so that it cannot be
+/// created when there is room.
+#[test]
+fn a_project_without_room_is_created_later() {
+    if !can_mount() {
+        return;
+    }
+    let workdir = Workdir::new();
+    workdir.copy(&golden("video/bframes.mp4"), "clip.mp4");
+    let script = "cat /dev/zero > disk/fill 2> /dev/null\n\
+                  \"$0\" project new disk/d/p --clip clip.mp4 --copy; code=$?\n\
+                  ls disk > names; rm disk/fill; exec 2> again\n\
+                  \"$0\" project new disk/d/p --clip clip.mp4 --copy || exit 98\n\
+                  exit $code";
+    let outcome = run_script(&workdir, 100, script);
+    complaint(&outcome, "disk/d/p", FULL);
+    assert_eq!(workdir.read("names"), "fill\n");
+    assert!(workdir.read("again").contains("created disk/d/p"));
 }
 
 /// Fails when a project on a read-only disk cannot be read, or a refused change is not reported.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Key};
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::trained;
+use poselens_shaders::scene::Mark;
 
 use super::commands::palette;
 use super::{TRAINED, Window};
@@ -111,8 +112,8 @@ fn models_follow_the_device() {
     all_answer_from(&mut window, 0);
 }
 
-/// Fails when an earlier frame cannot be compared with the current one, changes with it, or the
-/// joint distances are those of a frame with itself.
+/// Fails when an earlier frame cannot be compared with the current one, changes with it, has other
+/// colours for the same values, or the joint distances are those of a frame with itself.
 #[test]
 fn a_kept_frame_is_compared_with_later_ones() {
     let mut window = Window::reader("maps");
@@ -125,6 +126,16 @@ fn a_kept_frame_is_compared_with_later_ones() {
     assert_eq!(window.found(1).frame.id, 0);
     assert_eq!(window.drawn(1), first);
     assert_ne!(window.drawn(0), first);
+    let legend = |slot: usize| {
+        let marks = &window.inspect().slots[slot].shown.scene.marks;
+        let legend = marks.iter().find_map(|mark| match mark {
+            Mark::Legend(legend) => Some((legend.caption.clone(), legend.scale?.range)),
+            _ => None,
+        });
+        legend.unwrap()
+    };
+    assert_eq!(legend(0), legend(1));
+    assert_eq!(legend(0).0, "range of both frames");
     for title in ["maps, frame 11", "maps, frame 0", "mean of 17"] {
         let mut named = window.harness.query_all_by_label(title);
         assert!(named.next().is_some(), "{title}");

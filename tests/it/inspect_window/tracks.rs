@@ -227,14 +227,14 @@ fn people_are_chosen_by_a_click_on_them() {
 #[test]
 fn an_edit_that_cannot_be_written_changes_nothing() {
     let (mut window, folder) = Window::recording();
-    std::fs::create_dir(folder.join("poses.edited.jsonl.part")).unwrap();
+    std::fs::create_dir(folder.join("poses.edited.jsonl.poselens.part")).unwrap();
     window.click("#1, frames 0 to 5");
     window.click("#2, frames 0 to 3");
     window.click("Swap #1 and #2");
     window.until_told("cannot write");
     window.until_people(&[1, 2]);
     assert!(!folder.join("poses.edits.json").exists());
-    std::fs::remove_dir(folder.join("poses.edited.jsonl.part")).unwrap();
+    std::fs::remove_dir(folder.join("poses.edited.jsonl.poselens.part")).unwrap();
     window.click("Swap #1 and #2");
     window.until_people(&[2, 1]);
 }

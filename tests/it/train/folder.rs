@@ -73,7 +73,7 @@ fn a_full_disk_keeps_the_last_state() {
     let complaint = outcome.stderr.lines().last().unwrap();
     assert!(complaint.contains("cannot write"), "{outcome:?}");
     assert!(complaint.contains("state.safetensors"), "{outcome:?}");
-    assert!(!workdir.path("out/state.safetensors.part").exists());
+    assert!(!workdir.path("out/state.safetensors.poselens.part").exists());
     for name in ["state.safetensors", "last.safetensors"] {
         tensors(&workdir.path(&format!("out/{name}")));
     }

@@ -216,6 +216,23 @@ fn broken_images_are_counted() {
     assert_eq!(counts, ["0", "1", "1", "1"]);
 }
 
+/// Fails when a damaged held-out image ends a training after its first epoch, or is not counted.
+#[test]
+fn broken_held_out_images_are_left_out() {
+    let workdir = Workdir::new();
+    draw_people(&workdir.path(""), 2);
+    std::fs::create_dir(workdir.path("held")).unwrap();
+    draw_people(&workdir.path("held"), 3);
+    workdir.write("held/1.png", "not an image");
+    let done = workdir.json(
+        "train --annotations people.json --val-annotations held/people.json --out out --epochs 1 \
+         --batch-size 2 --input-size 64 --device cpu --threads 2 --json",
+    );
+    let left_out = &done["left_out"]["validation"]["people"];
+    assert_eq!(left_out["in images that cannot be read"], 1, "{done}");
+    assert!(done["history"][1]["pck"].is_number(), "{done}");
+}
+
 /// Fails when resuming in a mistyped folder creates it.
 #[test]
 fn a_mistyped_folder_is_not_created() {

@@ -8,6 +8,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use poselens_app::gui::{App, UiState};
 use poselens_app::logs::{Level, LogBook};
+use poselens_engine::estimator::People;
 use poselens_engine::source::camera::CameraFormat;
 
 use super::Window;
@@ -267,13 +268,14 @@ fn important_controls_are_visible() {
 }
 
 /// Fails when limb fields can be switched on for a network that has none, cannot be switched off
-/// there, or have no joint to choose.
+/// there, have no joint to choose, or are refused although several people are estimated.
 #[test]
 fn limb_fields_need_a_network_that_has_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut gui = gui(Some("clip.mp4"), &[], folder.path());
     gui.models[0].name = "sfm".to_owned();
     gui.models[1].name = "ssa-sfm-2".to_owned();
+    gui.people = Some(People::One);
     let size = egui::vec2(1280.0, 900.0);
     let mut window = Window::of(Harness::builder().with_size(size), gui, folder);
     window.until(|s| s.presented.as_ref().is_some_and(|p| p.output.is_some()));
@@ -294,4 +296,7 @@ fn limb_fields_need_a_network_that_has_them() {
     window.click("Limb fields");
     assert_eq!(window.overlays(), ["skeleton"]);
     assert!(is_disabled(&window));
+    window.choose("People", "several");
+    window.until(|s| s.people != People::One);
+    assert!(!is_disabled(&window));
 }

@@ -106,7 +106,7 @@ fn a_file_without_a_duration_gets_a_timeline() {
     let mut window = Window::running("sample");
     window.until(|s| s.extent.as_ref().is_some_and(|e| e.is_complete));
     assert!(
-        window.has("/ 0:02.8"),
+        window.has("/ 0:02.87"),
         "86 frames after the first, at 30 a second"
     );
     window.press(Key::Space);
@@ -118,7 +118,7 @@ fn a_file_without_a_duration_gets_a_timeline() {
     window.until(|s| shown(s) == Some(40));
     window.press(Key::Home);
     window.until(|s| shown(s) == Some(0));
-    assert!(window.has("/ 0:02.8"), "beginning again does not forget");
+    assert!(window.has("/ 0:02.87"), "beginning again does not forget");
 }
 
 /// Fails when the header names the live source while a file is inspected, or does not give the

@@ -110,7 +110,7 @@ fn recordings_are_listed_with_their_state_and_open() {
         };
         window.until(is_read);
         assert!(
-            window.has(&format!("{state} · 0:00.0 · no model")),
+            window.has(&format!("{state} · 0:00.00 · no model")),
             "{state}"
         );
     }
@@ -301,8 +301,9 @@ fn a_recording_says_that_it_goes_on_with_another_source() {
     assert!(window.ui_state().queue.running.is_some());
 }
 
-/// Fails when the recording of a file that was cut off looks complete, the scroll bar covers the
-/// buttons of the list, or the texts in the fields of its menus are not in their middle.
+/// Fails when the recording of a file that was cut off looks complete, a window of usual size shows
+/// fewer than three recordings, the scroll bar covers the buttons of the list, or the texts in the
+/// fields of its menus are not in their middle.
 #[test]
 fn the_list_shows_parts_and_is_legible() {
     let mut window = Window::running("clip.mp4");
@@ -321,13 +322,21 @@ fn the_list_shows_parts_and_is_legible() {
     window.press(Key::R);
     window.press(Key::R);
     window.until(|s| s.recordings.as_ref().is_some_and(|list| list.len() == 8));
-    let state = "in part: the file is cut off · 0:00.0 · no model";
+    let state = "in part: the file is cut off · 0:00.00 · no model";
     assert!(window.harness.query_all_by_label(state).count() > 0);
     let edge = window.harness.get_by_label("Input").rect().right();
-    // The others are out of sight.
-    let first = window.ui_state().recordings.as_ref().unwrap()[0].clone();
-    let name = first.folder.file_name().unwrap().to_string_lossy();
-    let more = format!("More about {name}");
+    let more = |window: &Window, i: usize| {
+        let list = window.ui_state().recordings.as_ref().unwrap();
+        let name = list[i].folder.file_name().unwrap().to_string_lossy();
+        format!("More about {name}")
+    };
+    // Three entries with both of their lines; the others are out of sight.
+    window.harness.set_size(egui::vec2(1280.0, 800.0));
+    window.harness.run_steps(3);
+    let third = window.harness.get_by_label(&more(&window, 2)).rect();
+    let bar = window.harness.get_by_label("Time line").rect();
+    assert!(third.bottom() + 30.0 < bar.top(), "{third} {bar}");
+    let more = more(&window, 0);
     let button = window.harness.get_by_label(&more).rect();
     assert!(edge - button.right() > 12.0, "{edge} {button}");
     window.click(&more);
@@ -410,4 +419,39 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
     assert_eq!(chosen(&window), None);
     window.record_into(place.path());
     window.until_seen(|window| chosen(window).as_deref() == Some(place.path()));
+}
+
+/// Fails when a recording whose picture size changes looks like a single video, its further parts
+/// cannot be opened, or only the first of them is played.
+#[test]
+fn every_part_of_a_recording_can_be_opened() {
+    let mut window = Window::running("clip.mp4");
+    // The fake source ends after 10 frames.
+    let folder = window.folder.path().join("take short.mp4");
+    write_manifest(&folder, "front door", true);
+    let path = folder.join("session.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let parts = [8, 16].map(|width| {
+        format!(
+            "[[parts]]\nwidth = {width}\nheight = 6\nseconds = 0.09\nframes = 10\ndrops = 0\n\
+             annotated_frames = 10\nannotated_drops = 0\n"
+        )
+    });
+    std::fs::write(path, text + &parts.concat()).unwrap();
+    window.press(Key::R);
+    window.press(Key::R);
+    window.until_seen(|window| window.has("in 2 parts: the picture size changes"));
+    let is_shown = |s: &UiState, end: &str| {
+        let source = s.source.as_ref();
+        source.is_some_and(|source| source.name.ends_with(end))
+    };
+    window.click("More about take short.mp4");
+    assert!(window.has("Part 2: 16 × 6, 10 frames"));
+    window.click("Play in Live");
+    window.until(|s| is_shown(s, "take short.mp4/raw-2.mp4"));
+    window.until_says("Playing part 2 of 2 of take short.mp4");
+    window.click("More about take short.mp4");
+    window.click("Inspect part 2");
+    let reader = window.harness.state().inspect().reader.as_ref();
+    assert!(reader.is_some_and(|r| r.name == "take short.mp4, part 2 of 2"));
 }

@@ -236,7 +236,7 @@ fn settings_that_cannot_be_written_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("settings.toml");
     // A folder of the same name prevents the file from being written.
-    std::fs::create_dir(folder.path().join("settings.toml.part")).unwrap();
+    std::fs::create_dir(folder.path().join("settings.toml.poselens.part")).unwrap();
     let mut gui = gui(Some("clip.mp4"), &[], folder.path());
     gui.settings_file = Some(settings.clone());
     let builder = Harness::builder().with_size(egui::vec2(1280.0, 900.0));

@@ -147,7 +147,7 @@ pub(super) fn follow(
         if warnings.is_interrupted {
             anyhow!("interrupted before the first frame")
         } else {
-            anyhow!("the input has no frames in the chosen range")
+            anyhow!("the input has no frames")
         }
     }))
 }

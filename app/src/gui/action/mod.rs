@@ -190,10 +190,10 @@ pub enum RecordAction {
     Snapshot,
     /// Search for finished recordings again.
     List,
-    /// Open the recording in this folder in Inspect.
-    Open(PathBuf),
-    /// Play the recording in this folder in the live view.
-    Play(PathBuf),
+    /// Open a part of the recording in this folder in Inspect; parts are counted from 1.
+    Open(PathBuf, usize),
+    /// Play the recording in this folder in the live view, from this part on.
+    Play(PathBuf, usize),
     /// Annotate the recording in this folder again with this model: video and poses.
     Annotate(PathBuf, String),
     /// Cancel the annotation.

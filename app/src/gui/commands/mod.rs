@@ -160,7 +160,7 @@ fn of_recordings(cx: &PanelContext<'_>) -> Vec<Command> {
     let recordings = cx.ui_state.recordings.iter().flatten();
     let opened = recordings.map(|entry| {
         let title = format!("Open recording {}", folder_name(&entry.folder));
-        command(title, RecordAction::Open(entry.folder.clone()))
+        command(title, RecordAction::Open(entry.folder.clone(), 1))
     });
     let mut all: Vec<_> = opened.collect();
     let folder = cx.recordings_folder().to_owned();

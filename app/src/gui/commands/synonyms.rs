@@ -170,7 +170,7 @@ fn fit_synonyms(command: &Command, word: &str) -> Option<i32> {
 fn is_named(action: &Action) -> bool {
     matches!(
         action,
-        Action::Source(SourceAction::OpenRecent(_)) | Action::Record(RecordAction::Open(_))
+        Action::Source(SourceAction::OpenRecent(_)) | Action::Record(RecordAction::Open(..))
     )
 }
 

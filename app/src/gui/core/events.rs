@@ -90,6 +90,7 @@ impl Core {
                 if ui_state.recording.as_ref().is_some_and(|r| !r.is_file) {
                     self.run_action(Action::Record(RecordAction::StartStop));
                 }
+                self.play_next_part();
             }
             Event::ModelReady(name) => {
                 ui_state.loading_model = None;
@@ -161,6 +162,7 @@ impl Core {
         // Warnings and errors about the previous source are obsolete; info messages stay.
         ui_state.status.take_if(|s| s.level != Level::Info);
         self.remember_opened();
+        self.say_part();
         self.record_new_source();
     }
 

@@ -7,6 +7,7 @@ mod busy;
 mod destination;
 mod events;
 mod model;
+mod parts;
 mod people;
 mod playback;
 mod queue;

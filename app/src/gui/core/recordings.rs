@@ -14,8 +14,7 @@ use poselens_engine::record::{save_png, stamp};
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::inspect::InspectAction;
-use crate::gui::action::{Action, RecordAction, RecordAsk, SourceAction, ViewId, WindowAction};
-use crate::gui::context::SourceChoice;
+use crate::gui::action::{Action, RecordAction, RecordAsk};
 use crate::gui::core::Core;
 use crate::gui::core::destination::writable;
 use crate::gui::listing::Listing;
@@ -44,16 +43,13 @@ impl Core {
                 self.workers.push(self.tasks.task("recordings list", list)?);
                 Ok(())
             }
-            RecordAction::Open(folder) => {
-                let raw = raw_video(&folder);
+            RecordAction::Open(folder, part) => {
+                let raw = self.part_source(&folder, part);
                 self.run_action(Action::Inspect(InspectAction::Open(raw)));
                 Ok(())
             }
-            RecordAction::Play(folder) => {
-                let raw = raw_video(&folder);
-                self.run_action(Action::Window(WindowAction::Show(ViewId::LIVE)));
-                self.asked
-                    .push_back(Action::Source(SourceAction::Open(raw)));
+            RecordAction::Play(folder, part) => {
+                self.play_from(&folder, part);
                 Ok(())
             }
             RecordAction::Annotate(folder, model) => self.annotate(folder, model),
@@ -347,12 +343,4 @@ fn rename(folder: &Path, name: &str) -> std::result::Result<Option<String>, Stri
     std::fs::rename(folder, &target)
         .map_err(|error| format!("{} could not be renamed: {error}", folder.display()))?;
     Ok(Some(format!("Renamed to {name}")))
-}
-
-/// Returns the raw video of a recording as a source.
-fn raw_video(folder: &Path) -> SourceChoice {
-    SourceChoice {
-        label: folder_name(folder),
-        spec: format!("recording:{}", folder.display()),
-    }
 }

@@ -1,5 +1,7 @@
 //! Tests of the overlay of limb fields.
 
+use poselens_shaders::CENTER;
+
 use super::*;
 
 /// A region whose field of every limb points right in all 10 x 10 cells of 24 pixels.
@@ -93,7 +95,7 @@ fn a_figure_of_fields_has_a_title_and_sample_arrows() {
         width >= SIZE.width && height > SIZE.height + 60,
         "{width}x{height}"
     );
-    let above = with_caption(&output.frame, "T").size().height - SIZE.height;
+    let above = with_caption(&output.frame, &[("T", CENTER)]).size().height - SIZE.height;
     let n_in = |figure: &Frame, rows: std::ops::Range<usize>, is: &dyn Fn(&[u8; 4]) -> bool| {
         let (all, _) = figure.rgba().as_chunks::<4>();
         let pixels = all[rows.start * width..rows.end * width].iter();

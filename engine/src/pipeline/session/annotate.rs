@@ -9,7 +9,7 @@ use super::clock::RecordingPosition;
 use super::job::Job;
 use super::manifest::{AnnotationRecord, LookRecord, Manifest, ModelRecord};
 use super::part::{Part, PartPlan, keypoint_files};
-use super::{file_name, part_path};
+use super::{file_name, part_path, raw_part};
 use crate::concurrency::StopFlag;
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
@@ -110,7 +110,7 @@ fn annotate(
             rate: 0.0,
             backpressure: Backpressure::Block,
             exports: &exports,
-            sound: &|| video::sound(&part_path(&folder, "raw", number, "mp4")),
+            sound: &|| video::sound(&raw_part(&folder, number)),
         };
         made.add(&part_plan);
         annotate_part(&part_plan, infer.as_mut(), &look, stop, || {
@@ -140,7 +140,7 @@ fn annotate_part(
     stop: &StopFlag,
     mut done: impl FnMut(),
 ) -> Result<()> {
-    let mut source = video::open(&part_path(plan.folder, "raw", plan.number, "mp4"))?;
+    let mut source = video::open(&raw_part(plan.folder, plan.number))?;
     let rate = source.info().rate.unwrap_or(30.0);
     let requested = look.requested();
     let pool = FramePool::new();

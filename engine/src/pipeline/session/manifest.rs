@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::Look;
-use super::super::progress::with_last_frame;
+use super::super::progress::with_last_frames;
 use crate::disk::hex;
 use crate::document;
 use crate::error::{Error, Result};
@@ -164,7 +164,8 @@ impl Manifest {
 
     /// Returns the length of all parts in seconds, including their last frames.
     pub fn length_secs(&self) -> f64 {
-        let length = |p: &PartRecord| with_last_frame(p.seconds, p.frames.max(p.annotated_frames));
+        let length =
+            |p: &PartRecord| with_last_frames(p.seconds, p.frames.max(p.annotated_frames), 1);
         self.parts.iter().map(length).sum()
     }
 

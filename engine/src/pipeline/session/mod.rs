@@ -85,6 +85,11 @@ fn file_name(text: &str) -> String {
     shortened(name, MAX_NAMED_BYTES).into_owned()
 }
 
+/// Returns the raw video of a part of a recording, counted from 1.
+pub fn raw_part(folder: &Path, part: usize) -> PathBuf {
+    part_path(folder, "raw", part, "mp4")
+}
+
 /// Returns `stem.ext` for the first part, `stem-2.ext` for the second; a folder has no extension.
 fn part_path(folder: &Path, stem: &str, part: usize, extension: &str) -> PathBuf {
     let stem = match part {

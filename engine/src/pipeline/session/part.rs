@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::clock::RecordingPosition;
 use super::manifest::PartRecord;
-use super::part_path;
+use super::{part_path, raw_part};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
@@ -86,7 +86,7 @@ impl Part {
             number
         };
         let annotated = Some(video(path("annotated", "mp4")));
-        let raw = part_path(folder, "raw", number, "mp4");
+        let raw = raw_part(folder, number);
         let raw = plan.has_raw.then(|| video(raw));
         for (exporter, stem, extension) in keypoint_files(plan.exports) {
             let spec = ExporterSpec::by_name(exporter)

@@ -313,6 +313,7 @@ impl Tap for SessionTap {
             drops: parts.iter().map(|p| p.drops).sum(),
             annotated: parts.iter().map(|p| p.annotated_frames).sum(),
             secs: parts.iter().map(|p| p.seconds).sum(),
+            n_parts: self.manifest.parts.len(),
             bytes,
             notes,
             remarks: self.manifest.remarks.clone(),

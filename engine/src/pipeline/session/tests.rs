@@ -289,6 +289,7 @@ fn frames_of_any_size_are_recorded() {
     assert!(tap.news().is_empty());
     let progress = tap.finish(None).unwrap();
     assert_eq!((progress.frames, progress.annotated), (4, 4));
+    assert_eq!(progress.n_parts, 3);
     let sizes = [Size::new(16, 16), Size::new(3840, 20), SIZE];
     for (stem, reds) in [("raw", [0, 40, 60]), ("annotated", [0, 40, 60])] {
         for (i, (size, red)) in sizes.iter().zip(reds).enumerate() {

@@ -12,11 +12,12 @@ use crate::error::{Error, Result};
 use crate::project::labels::Change;
 use crate::record::stamp;
 
-/// A journal open for writing; no other program can write it meanwhile.
+/// A journal open for writing; no other program can write it meanwhile. Or one that was only read.
 #[derive(Debug)]
 pub(in crate::project) struct Journal {
     path: PathBuf,
-    file: File,
+    /// The file, or the reason why it cannot be written.
+    file: Result<File, String>,
     timeline: Timeline,
     sequence: u64,
     len: u64,
@@ -30,20 +31,49 @@ impl Journal {
     /// # Errors
     /// When it cannot be written, or another program has it open.
     pub(in crate::project) fn lock(path: &Path) -> Result<File> {
-        let reason = "the project is open in another window or program; close it there first";
-        let opened = open_exclusive(path).map_err(|error| match error {
-            Error::Io { source, .. } if path.exists() => {
-                let reason = format!(
+        Self::try_lock(path)?.map_err(|reason| Error::data(path, reason))
+    }
+
+    /// Opens or creates the journal and locks it. The inner error is the reason why an existing one
+    /// cannot be written.
+    ///
+    /// # Errors
+    /// When it cannot be created, or another program has it open.
+    pub(in crate::project) fn try_lock(path: &Path) -> Result<Result<File, String>> {
+        let opened = match open_exclusive(path) {
+            Err(Error::Io { source, .. }) if path.exists() => {
+                return Ok(Err(format!(
                     "cannot be written: {source}. A project writes every edit into it: make the file \
                      and its folder writable, or open a copy of the project"
-                );
-                Error::data(path, reason)
+                )));
             }
-            other => other,
-        });
-        let file = opened?.ok_or_else(|| Error::data(path, reason))?;
+            opened => opened?,
+        };
+        let reason = "the project is open in another window or program; close it there first";
+        let file = opened.ok_or_else(|| Error::data(path, reason))?;
         sync_name(path)?;
-        Ok(file)
+        Ok(Ok(file))
+    }
+
+    /// Takes up a journal that was read and cannot be written for this reason.
+    pub(in crate::project) fn read_only(path: &Path, reason: String, replayed: &Replayed) -> Self {
+        Self {
+            path: path.to_owned(),
+            file: Err(reason),
+            timeline: replayed.timeline.clone(),
+            sequence: replayed.sequence,
+            len: replayed.len,
+            is_broken: false,
+        }
+    }
+
+    /// Checks that the journal was opened for writing.
+    ///
+    /// # Errors
+    /// When it was only read: the reason.
+    pub(in crate::project) fn require_writable(&self) -> Result<()> {
+        let refusal = |reason: &String| Error::data(&self.path, reason.clone());
+        self.file.as_ref().map(|_| ()).map_err(refusal)
     }
 
     /// Continues a journal that was locked before it was read. An incomplete last line is removed.
@@ -60,7 +90,7 @@ impl Journal {
         cut.map_err(Error::io("write", path))?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            file: Ok(file),
             timeline: replayed.timeline.clone(),
             sequence: replayed.sequence,
             len,
@@ -78,7 +108,7 @@ impl Journal {
         let (sequence, stamp) = (self.sequence, stamp(SystemTime::now()));
         let old = history.join(format!("journal-{sequence:010}-{stamp}.jsonl"));
         fs::rename(&self.path, &old).map_err(Error::io("write", &old))?;
-        self.file = Self::lock(&self.path)?;
+        self.file = Ok(Self::lock(&self.path)?);
         self.timeline = Timeline::default();
         self.len = 0;
         Ok(())
@@ -162,12 +192,16 @@ impl Journal {
 
     fn append<'a>(&mut self, act: Act, line: impl FnOnce(u64, u64) -> Line<'a>) -> Result<u64> {
         let path = &self.path;
+        let file = match &mut self.file {
+            Ok(file) => file,
+            Err(reason) => return Err(Error::data(path, reason.as_str())),
+        };
         if self.is_broken {
             let reason = "an earlier edit could not be written or taken back; open the project \
                           again, everything before it is saved";
             return Err(Error::data(path, reason));
         }
-        if !is_at(&self.file, path) {
+        if !is_at(file, path) {
             let reason = "has vanished while the project was open; edits are not accepted until it \
                           is back";
             return Err(Error::data(path, reason));
@@ -183,11 +217,11 @@ impl Journal {
             let reason = "the edit is too large for one step; split it";
             return Err(Error::data(path, reason));
         }
-        let written = self.file.write_all(&bytes);
-        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+        let written = file.write_all(&bytes);
+        if let Err(error) = written.and_then(|()| file.sync_data()) {
             // A part of the line may have been written.
-            let back = self.file.set_len(self.len);
-            let back = back.and_then(|()| self.file.seek(SeekFrom::End(0)));
+            let back = file.set_len(self.len);
+            let back = back.and_then(|()| file.seek(SeekFrom::End(0)));
             self.is_broken = back.is_err();
             return Err(Error::io("write", path)(error));
         }

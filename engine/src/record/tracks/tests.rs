@@ -317,7 +317,10 @@ fn a_failed_or_killed_write_costs_nothing() {
     let mut tracks = folder.open();
     tracks.edit(swap(1, 2, 0..=3)).unwrap();
     let (edited, names) = (folder.edited(), folder.names());
-    for name in ["poses.edited.jsonl.part", "poses.edits.json.part"] {
+    for name in [
+        "poses.edited.jsonl.poselens.part",
+        "poses.edits.json.poselens.part",
+    ] {
         fs::create_dir(folder.at(name)).unwrap();
         let message = refused(tracks.edit(swap(1, 2, 5..=5)));
         assert!(message.contains("cannot write"), "{message}");

@@ -12,9 +12,11 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::aspect::PixelAspect;
+use super::cut::is_cut_off;
 use super::ffmpeg_notes::{Note, Origin, parse};
 use super::ffmpeg_program::{Dialect, Ffmpeg, Job, Process};
 use super::pace::Pace;
+use super::stream::CUT_OFF;
 use super::{is_believable, name_of};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
@@ -70,6 +72,8 @@ pub(in crate::source) struct FfmpegVideo {
     /// Number of frames and seconds before the first error.
     complaint_at: (u64, f64),
     warning: Option<String>,
+    /// Whether the file is shorter than it states.
+    is_cut: bool,
     is_ended: bool,
 }
 
@@ -294,6 +298,7 @@ impl FfmpegVideo {
             complaint: None,
             complaint_at: (0, 0.0),
             warning: None,
+            is_cut: matches!(job, Job::Read) && is_cut_off(path),
             is_ended: false,
         })
     }
@@ -392,7 +397,29 @@ impl FrameSource for FfmpegVideo {
         if frame.is_none() {
             self.is_ended = true;
         }
-        if let Some(complaint) = &self.complaint {
+        self.note_damage();
+        Ok(frame)
+    }
+
+    fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.warning.is_some()
+    }
+}
+
+impl FfmpegVideo {
+    /// Describes the damage so far. That the file is cut off, once its end is reached, explains errors
+    /// that cost no frames.
+    fn note_damage(&mut self) {
+        if self.is_cut && self.n_missing == 0 {
+            let (name, secs) = (&self.info.name, self.last_secs);
+            let frames = counted(self.next_id, "frame");
+            let text = || format!("{name}: ends after {frames}, at {secs:.2} s: {CUT_OFF}");
+            self.warning = self.is_ended.then(text);
+        } else if let Some(complaint) = &self.complaint {
             let (n, secs) = self.complaint_at;
             let lost = match self.n_missing {
                 0 => String::new(),
@@ -404,22 +431,18 @@ impl FrameSource for FfmpegVideo {
                 (0, _) => " at its start".to_owned(),
                 _ => format!(" after about {}, at {secs:.2} s", counted(n, "frame")),
             };
+            let cut = if self.is_cut {
+                format!("; {CUT_OFF}")
+            } else {
+                String::new()
+            };
             self.warning = Some(format!(
-                "{}: damaged{place} (ffmpeg says: {complaint}){lost}; {} read, to {:.2} s",
+                "{}: damaged{place} (ffmpeg says: {complaint}){lost}; {} read, to {:.2} s{cut}",
                 self.info.name,
                 were(self.next_id - self.n_missing, "frame"),
                 self.last_secs
             ));
         }
-        Ok(frame)
-    }
-
-    fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
-    }
-
-    fn is_damaged(&self) -> bool {
-        self.warning.is_some()
     }
 }
 

@@ -7,6 +7,7 @@
 //! process, with random access by [`ffmpeg_random`]. The content of a file decides, not its name.
 
 mod aspect;
+mod cut;
 mod damage;
 #[cfg(test)]
 mod damage_tests;
@@ -27,6 +28,7 @@ mod native;
 mod orientation;
 mod pace;
 mod random;
+mod sound_only;
 mod sps;
 pub(in crate::source) mod stream;
 #[cfg(test)]
@@ -127,10 +129,11 @@ pub(super) fn scrub_as(
             Err(Error::Cancelled(format!("{name}: {reason}")))
         }
         Err(reason) => {
-            if let Some(error) = without_frames(path, name) {
+            if let Some(error) = refusal(path, name, &reason) {
                 return Err(error);
             }
-            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options)?;
+            let video = FfmpegRandom::open(&Ffmpeg::on_path(), path, &reason, options);
+            let video = video.map_err(|error| sound_only::or_refusal(path, name, error))?;
             Ok(Box::new(video))
         }
     }
@@ -143,11 +146,13 @@ fn open_with(path: &Path, name: &str, ffmpeg: &Ffmpeg) -> Result<Box<dyn FrameSo
             Ok(Box::new(video))
         }
         Err(reason) => {
-            if let Some(error) = without_frames(path, name) {
+            if let Some(error) = refusal(path, name, &reason) {
                 return Err(error);
             }
             tracing::info!(path = %path.display(), reason, "decoded by ffmpeg");
-            Ok(Box::new(FfmpegVideo::open(ffmpeg, path, &reason)?))
+            let video = FfmpegVideo::open(ffmpeg, path, &reason);
+            let video = video.map_err(|error| sound_only::or_refusal(path, name, error))?;
+            Ok(Box::new(video))
         }
     }
 }
@@ -159,6 +164,12 @@ pub(crate) fn extent(path: &Path) -> Option<(u64, f64)> {
     let n_frames = stream.n_frames?;
     let secs = |rate| n_frames.saturating_sub(1) as f64 / rate;
     Some((n_frames, stream.rate.map_or(0.0, secs)))
+}
+
+/// Returns the error for a file that has no frames for ffmpeg either; `None` for other files.
+/// `reason` is why it is not read natively.
+fn refusal(path: &Path, name: &str, reason: &str) -> Option<Error> {
+    without_frames(path, name).or_else(|| sound_only::refusal(path, name, reason))
 }
 
 /// Returns the error for an MP4 video without frames; `None` for other files.

@@ -142,7 +142,7 @@ fn a_save_may_be_cut_off_anywhere() {
             state.progress.best.as_mut().unwrap().epoch = 2;
         }
         // Blocks the write like a full disk; only the files before it are written.
-        let block = folder.path().join(format!("{name}.part"));
+        let block = folder.path().join(format!("{name}.poselens.part"));
         std::fs::create_dir(&block).unwrap();
         let message = folder.save(&state, &card).unwrap_err().to_string();
         assert!(
@@ -166,6 +166,9 @@ fn a_save_may_be_cut_off_anywhere() {
         let is_begun = folder.path().join(STATE).exists();
         if !is_begun {
             assert_eq!(sound(&folder, &card), [None, None]);
+            drop(folder);
+            // It can begin again where it could not begin.
+            drop(Folder::create(desk.path()).unwrap());
             continue;
         }
         drop(folder);

@@ -14,9 +14,12 @@ use poselens_shaders::canvas::Canvas;
 use poselens_shaders::frame::Image;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
+use poselens_shaders::{CENTER, Rgb};
 
 use crate::gui::action::inspect::Form;
+use crate::gui::views::inspect::compare::SECOND;
 use crate::gui::views::inspect::shown;
+use crate::gui::views::inspect::shown::Shown;
 use crate::gui::views::inspect::state::Inspect;
 
 /// A snapshot of everything to write, independent of later changes to the view.
@@ -38,8 +41,10 @@ struct Pane {
     scene: Arc<Scene>,
     /// The map drawn over the image.
     map: Option<AttentionMap>,
-    /// Caption: model, map and joint.
+    /// Caption: model, what is drawn, and joint.
     title: String,
+    /// Colour of the caption.
+    rgb: Rgb,
     /// The selected joint.
     joint: Option<String>,
     /// The selected place in image pixels.
@@ -80,10 +85,12 @@ impl Inspect {
             .and_then(|pick| shown::picked(output, pick));
         let joint = picked.and_then(|p| p.joint);
         let joint_name = joint.map(|(j, _)| output.skeleton.joints[j].clone());
-        let mut title = self.title(slot);
-        if let Some(map) = &model_slot.shown.map {
-            title = format!("{title}: {}, {}", map.name, map.title);
-        }
+        let place = match (self.is_overlaid(), slot) {
+            (false, _) => PanePlace::Alone,
+            (true, 0) => PanePlace::Under,
+            (true, _) => PanePlace::Over,
+        };
+        let mut title = format!("{}{}", self.title(slot), drawn(&model_slot.shown, place));
         if let (Some(name), Some((_, keypoint))) = (&joint_name, joint) {
             title = format!("{title} - {name} {:.2}", keypoint.score.max(0.0));
         }
@@ -94,12 +101,44 @@ impl Inspect {
             map: model_slot.shown.map.clone(),
             // The bitmap font covers ASCII only.
             title: title.replace(" · ", " - "),
+            rgb: match place {
+                PanePlace::Over => SECOND,
+                PanePlace::Alone | PanePlace::Under => CENTER,
+            },
             joint: joint_name,
             point: picked.map(|picked| picked.point),
             source: subject.name.clone(),
             frame: subject.frame.clone(),
             is_mirrored: subject.is_mirrored,
         })
+    }
+}
+
+/// Where a prediction is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PanePlace {
+    /// In an image of its own.
+    Alone,
+    /// In the image of both, with its map.
+    Under,
+    /// In the image of both: only its skeleton.
+    Over,
+}
+
+/// Returns what is drawn of a prediction, as a part of its caption. If two are drawn in one image, it
+/// tells their skeletons apart.
+fn drawn(shown: &Shown, place: PanePlace) -> String {
+    let layer = match (&shown.map, shown.layer) {
+        (Some(map), _) => format!(": {}, {}", map.name, map.title),
+        (None, Some(title)) => format!(": {title}"),
+        (None, None) => String::new(),
+    };
+    match place {
+        PanePlace::Under if shown.has_skeleton => {
+            format!("{layer} - skeleton with a blue left and an orange right side")
+        }
+        PanePlace::Alone | PanePlace::Under => layer,
+        PanePlace::Over => " - pink skeleton".to_owned(),
     }
 }
 
@@ -229,13 +268,79 @@ impl ExportPlan {
             size,
             Pixels::unpooled(rgba),
         );
-        let mut lines = vec![first.place()];
-        for pane in &self.panes {
-            if pane.place() != lines[0] {
-                lines.push(pane.place());
+        let place = first.place();
+        let others: Vec<String> = self.panes.iter().map(Pane::place).collect();
+        let mut lines = vec![(place.as_str(), CENTER)];
+        for (pane, other) in self.panes.iter().zip(&others) {
+            if *other != place {
+                lines.push((other.as_str(), pane.rgb));
             }
-            lines.push(pane.title.clone());
+            lines.push((pane.title.as_str(), pane.rgb));
         }
-        with_caption(&wide, &lines.join("\n"))
+        with_caption(&wide, &lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poselens_engine::output::{PeopleCount, Timings};
+    use poselens_engine::skeleton::Skeleton;
+
+    use super::*;
+
+    /// Returns a grey image of one prediction with this caption.
+    fn pane(title: &str, rgb: Rgb) -> Pane {
+        let size = Size::new(64, 48);
+        let grey = Pixels::unpooled([90, 90, 90, 255].repeat(size.area()));
+        let frame = Frame::new(3, 0.1, size, grey);
+        Pane {
+            output: Arc::new(PoseOutput {
+                frame: frame.clone(),
+                model: "m".into(),
+                skeleton: Skeleton::by_name("coco17").unwrap(),
+                poses: Vec::new(),
+                regions: Vec::new(),
+                timings: Timings::default(),
+                people: PeopleCount::default(),
+            }),
+            scene: Arc::default(),
+            map: None,
+            title: title.to_owned(),
+            rgb,
+            joint: None,
+            point: None,
+            source: "clip".to_owned(),
+            frame,
+            is_mirrored: false,
+        }
+    }
+
+    /// Fails when the caption of two predictions in one image names a map that is not drawn, does not
+    /// tell whose skeleton is which, or the second name has another colour than its skeleton.
+    #[test]
+    fn the_caption_says_what_is_drawn() {
+        let shown = Shown {
+            layer: Some("heatmap"),
+            has_skeleton: true,
+            ..Shown::default()
+        };
+        assert_eq!(drawn(&shown, PanePlace::Alone), ": heatmap");
+        assert_eq!(
+            drawn(&shown, PanePlace::Under),
+            ": heatmap - skeleton with a blue left and an orange right side"
+        );
+        assert_eq!(drawn(&shown, PanePlace::Over), " - pink skeleton");
+        let plan = |rgb| ExportPlan {
+            form: Form::Png,
+            path: PathBuf::from("view.png"),
+            zoom: Zoom::WHOLE,
+            panes: vec![pane("first", CENTER), pane("second", rgb)],
+            is_overlaid: true,
+        };
+        let has_pink = |plan: &ExportPlan| {
+            let drawn = plan.drawn();
+            drawn.rgba().chunks(4).any(|pixel| pixel[..3] == SECOND)
+        };
+        assert!(has_pink(&plan(SECOND)) && !has_pink(&plan(CENTER)));
     }
 }

@@ -11,6 +11,7 @@
 //! actions.
 
 mod attention_grid;
+mod common_range;
 mod compare;
 mod dialogs;
 mod export;

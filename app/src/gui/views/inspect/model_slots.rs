@@ -12,6 +12,7 @@ use crate::gui::context::MakeByName;
 use crate::gui::state::inspect::Choices;
 use crate::gui::trained;
 use crate::gui::views::inspect::attention_grid::{AttentionGrid, Cell, Grid, GridKey};
+use crate::gui::views::inspect::common_range;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::shown::Shown;
 use crate::gui::views::inspect::state::{Complaint, GridPictures, Inspect, ModelSlot};
@@ -130,6 +131,16 @@ impl Inspect {
         draw::marks(self.people.as_ref()?, &self.subject.as_ref()?.frame)
     }
 
+    /// Gives both images of one map on two frames the same colours.
+    fn share_ranges(&mut self) {
+        let [first, second] = &mut self.slots;
+        let kinds = [&*first, &*second].map(ModelSlot::shown_map);
+        if kinds[0].is_some() && kinds[0] == kinds[1] {
+            let [first, second] = [first, second].map(|slot| Arc::make_mut(&mut slot.shown.scene));
+            common_range::share(first, second);
+        }
+    }
+
     /// Rebuilds the overlays of all slots.
     pub(super) fn refresh(&mut self, choices: &Choices) {
         let mut keys: [Option<GridKey>; N_INSPECTED] = Default::default();
@@ -172,6 +183,9 @@ impl Inspect {
             );
             draw_recorded(&mut model_slot.shown);
         }
+        if self.kept.is_some() && !choices.is_range_fixed && !choices.is_overlaid {
+            self.share_ranges();
+        }
         self.overlaid = self.overlaid_scene(choices);
         if keys.iter().any(Option::is_some) {
             let attention_grid = match self.attention_grid.take() {
@@ -211,6 +225,13 @@ impl ModelSlot {
     fn missing(&self) -> Option<GridKey> {
         let is_here = self.grid.as_ref().is_some_and(|g| self.is_current(g));
         self.asked.clone().filter(|_| !is_here)
+    }
+
+    /// Returns what is drawn over the image: model, kind, and the name of an attention map.
+    fn shown_map(&self) -> Option<(Arc<str>, &'static str, Option<String>)> {
+        let model = Arc::clone(&self.found.as_ref()?.model);
+        let map = self.shown.map.as_ref().map(|map| map.name.clone());
+        Some((model, self.shown.layer?, map))
     }
 
     /// Returns the display name of the model.

@@ -134,8 +134,10 @@ pub fn joint_near(output: &PoseOutput, point: Point, reach: f64) -> Option<Pick>
     })
 }
 
-/// Returns the region that contains a point, else the first.
+/// Returns the region whose heatmaps contain a point, else the first with heatmaps. The limb fields
+/// of the whole frame can be a region of their own, without heatmaps; it is returned if it is alone.
 pub fn region(output: &PoseOutput, point: Option<Point>) -> Option<&RegionOutput> {
+    let with_heatmaps = || output.regions.iter().filter(|r| r.heatmaps.n > 0);
     let holds = |r: &&RegionOutput| {
         let size = r.heatmaps.size;
         let at = point.and_then(|p| pixel_at(&r.image_from_heatmap, p));
@@ -143,7 +145,10 @@ pub fn region(output: &PoseOutput, point: Option<Point>) -> Option<&RegionOutput
             (0..size.width as i64).contains(&x) && (0..size.height as i64).contains(&y)
         })
     };
-    output.regions.iter().find(holds).or(output.regions.first())
+    with_heatmaps()
+        .find(holds)
+        .or_else(|| with_heatmaps().next())
+        .or(output.regions.first())
 }
 
 /// Returns the map pixel under a point of the image.
@@ -203,6 +208,10 @@ pub struct Shown {
     pub scene: Arc<Scene>,
     /// The displayed map: one plane with the network's unmodified values.
     pub map: Option<AttentionMap>,
+    /// Title of the overlay drawn besides the skeleton.
+    pub layer: Option<&'static str>,
+    /// Whether the predicted skeletons are drawn.
+    pub has_skeleton: bool,
     /// Reason why there is no map, and what to do.
     pub hint: Option<String>,
 }
@@ -258,11 +267,9 @@ pub fn show(
         What::Maps | What::QueryKey if map.is_some() => Some("attention"),
         _ => None,
     };
-    let overlays: Vec<_> = [choices.has_skeleton.then_some("skeleton"), layer]
-        .into_iter()
-        .flatten()
-        .filter_map(overlay)
-        .collect();
+    let [skeleton, layer] =
+        [choices.has_skeleton.then_some("skeleton"), layer].map(|name| name.and_then(overlay));
+    let overlays: Vec<_> = skeleton.into_iter().chain(layer).collect();
     let mut scene = scene(&drawn, &overlays, &style);
     shorten_legends(&mut scene);
     if let Some(picked) = picked {
@@ -289,6 +296,8 @@ pub fn show(
     Shown {
         scene: Arc::new(scene),
         map,
+        layer: layer.map(|overlay| overlay.title),
+        has_skeleton: choices.has_skeleton,
         hint: hint.map(str::to_owned),
     }
 }
@@ -356,4 +365,58 @@ fn pixel_mark(image_from_heatmap: &Affine2, peak: Peak) -> Mark {
         stroke: 1.5,
         paint: Paint::new(PEAK, 1.0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use poselens_engine::frame::{Frame, Pixels};
+    use poselens_engine::geometry::Size;
+    use poselens_engine::output::{PeopleCount, Timings};
+    use poselens_engine::skeleton::Skeleton;
+
+    use super::*;
+
+    /// Returns a region of 4 x 4 image pixels from `left` on, with `n` heatmaps.
+    fn region_at(left: f64, n: usize) -> RegionOutput {
+        let size = Size::square(4);
+        RegionOutput {
+            heatmaps: SharedPlanes {
+                n,
+                size,
+                values: vec![0.5; n * size.area()].into(),
+            },
+            image_from_heatmap: Affine2 {
+                m: [[1.0, 0.0, left], [0.0, 1.0, 0.0]],
+            },
+            attention: Vec::new(),
+            query_key: Vec::new(),
+            fields: None,
+            description: Vec::new(),
+            track_id: None,
+        }
+    }
+
+    /// Fails when a pixel beside all people selects the region that has limb fields only, so that
+    /// the other kinds of maps cannot be chosen.
+    #[test]
+    fn a_pixel_beside_all_people_keeps_the_maps_of_the_first() {
+        let mut output = PoseOutput {
+            frame: Frame::new(0, 0.0, Size::square(1), Pixels::unpooled(vec![0; 4])),
+            model: "m".into(),
+            skeleton: Skeleton::by_name("coco17").unwrap(),
+            poses: Vec::new(),
+            regions: vec![region_at(0.0, 17), region_at(10.0, 17), region_at(0.0, 0)],
+            timings: Timings::default(),
+            people: PeopleCount::default(),
+        };
+        output.regions[2].image_from_heatmap.m[0][0] = 10.0;
+        let left = |output: &PoseOutput, x: f64| {
+            let point = Some(Point::new(x, 1.0));
+            region(output, point).map(|r| (r.image_from_heatmap.m[0][2], r.heatmaps.n))
+        };
+        assert_eq!(left(&output, 11.0), Some((10.0, 17)));
+        assert_eq!(left(&output, 25.0), Some((0.0, 17)));
+        output.regions.drain(..2);
+        assert_eq!(left(&output, 25.0), Some((0.0, 0)));
+    }
 }

@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use crate::gui::action::Action;
 use crate::gui::action::inspect::InspectAction;
-use crate::gui::titles::clock;
+use crate::gui::titles::{CLOCK_ROUNDING_SECS, clock};
 use crate::gui::views::inspect::frame_reader::FrameReader;
 use crate::gui::views::inspect::state::InspectContext;
 use crate::gui::{theme, widgets};
@@ -150,11 +150,12 @@ fn place_ui(ui: &mut Ui, reader: &FrameReader, actions: &mut Vec<Action>) {
         .custom_parser(widgets::clock_secs);
     if ui
         .add(field)
-        .on_hover_text("Time: type seconds or 1:23.4 to go there")
+        .on_hover_text("Time: type seconds or 1:23.45 to go there")
         .accessible_name("Time")
         .changed()
     {
-        let index = reader.index_at(secs);
+        // The displayed time, which the field is edited from, may be rounded down.
+        let index = reader.index_at(secs + CLOCK_ROUNDING_SECS);
         actions.push(Action::Inspect(InspectAction::Seek(index)));
     }
     ui.add_space(4.0);

@@ -86,6 +86,7 @@ impl Label {
         self.project = state;
         if self.folder() != before {
             self.at = None;
+            self.pace.opened();
             self.picture = None;
             self.preview = None;
             self.pick = None;

@@ -121,8 +121,18 @@ impl Session {
                 }
                 Ok(())
             }
-            request => self.run_in_project(request),
+            request => {
+                self.require_writable(&request)?;
+                self.run_in_project(request)
+            }
         }
+    }
+
+    /// Refuses a change of a project that is open to look at.
+    fn require_writable(&self, request: &Request) -> Result<()> {
+        let open = self.open.as_ref().filter(|_| request.changes_project());
+        let refusal = open.and_then(|open| open.project.refusal());
+        refusal.map_or(Ok(()), |reason| Err(Error::Failed(reason)))
     }
 
     /// Answers a request that needs an open project.
@@ -225,7 +235,7 @@ impl Session {
             return Ok(());
         }
         // The other one stays open if this one cannot be opened.
-        let project = Project::open(&folder)?;
+        let project = Project::open_or_read(&folder)?;
         self.take_up(project)
     }
 
@@ -269,6 +279,10 @@ impl Session {
         };
         if let Some(what) = what {
             let text = format!("{what}; if moved, open the files at their new place here");
+            self.outbox.say(Level::Warning, text);
+        }
+        if let Some(reason) = open.project.refusal() {
+            let text = format!("The project is open to look at, no change is accepted: {reason}");
             self.outbox.say(Level::Warning, text);
         }
         self.open = Some(open);

@@ -166,6 +166,26 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Returns whether it begins a change of the project's files.
+    pub(super) fn changes_project(&self) -> bool {
+        match self {
+            Self::OpenPath { .. }
+            | Self::Import(_)
+            | Self::AddFrame(_)
+            | Self::Suggest { .. }
+            | Self::Rename(_)
+            | Self::CopyClip(_)
+            | Self::AddPerson(..) => true,
+            Self::Finetune(request) => !matches!(
+                request,
+                FinetuneRequest::Compare(_) | FinetuneRequest::CancelCompare
+            ),
+            request => request.is_edit(),
+        }
+    }
+}
+
 /// What a search for frames has found.
 pub(super) enum Found {
     /// Enough frames were examined for a first choice.

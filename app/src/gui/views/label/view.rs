@@ -1,6 +1,7 @@
 //! Registration and panels of the Label view.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use eframe::egui::{Context, Rect, Ui};
 use eframe::egui_wgpu::RenderState;
@@ -144,6 +145,7 @@ impl AppView for Label {
 
     fn opened(&mut self, core: &mut Core) -> Result<()> {
         core.hold_live();
+        self.pace.returned(Instant::now());
         Ok(())
     }
 

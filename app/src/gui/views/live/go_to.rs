@@ -3,6 +3,7 @@
 use eframe::egui::{Id, TextEdit, Ui};
 use poselens_engine::source::SeekTo;
 
+use crate::gui::titles::CLOCK_ROUNDING_SECS;
 use crate::gui::{theme, widgets};
 
 const FONT_SIZE: f32 = 13.0;
@@ -24,7 +25,7 @@ pub(super) fn go_to_ui(ui: &mut Ui, frame: u64, reserved: f32) -> Option<SeekTo>
     let response = ui
         .add(field)
         .on_hover_text(
-            "The frame, counted from 0. Type a frame (12) or a time (0:01.5, 1.5 s) and press \
+            "The frame, counted from 0. Type a frame (12) or a time (0:01.50, 1.5 s) and press \
              Enter to go there",
         )
         .accessible_name("Go to");
@@ -56,21 +57,33 @@ fn parsed(text: &str) -> Option<SeekTo> {
     if let Ok(frame) = text.trim_start_matches("frame").trim().parse() {
         return Some(SeekTo::Frame(frame));
     }
-    widgets::clock_secs(text.trim_end_matches('s')).map(SeekTo::Secs)
+    let secs = widgets::clock_secs(text.trim_end_matches('s'))?;
+    // A displayed time may be rounded down: typed, it leads to the frame it was displayed for.
+    Some(SeekTo::Secs(secs + CLOCK_ROUNDING_SECS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gui::titles::clock;
 
-    /// Fails when a time is parsed as a frame or vice versa, or invalid input seeks anywhere.
+    /// Fails when a time is parsed as a frame or vice versa, the displayed time of a frame leads to
+    /// the one before it, or invalid input seeks anywhere.
     #[test]
     fn frames_and_times_are_told_apart() {
         assert_eq!(parsed("12"), Some(SeekTo::Frame(12)));
         assert_eq!(parsed(" Frame 7 "), Some(SeekTo::Frame(7)));
-        assert_eq!(parsed("1.5"), Some(SeekTo::Secs(1.5)));
-        assert_eq!(parsed("2 s"), Some(SeekTo::Secs(2.0)));
-        assert_eq!(parsed("1:02,5"), Some(SeekTo::Secs(62.5)));
+        for (text, secs) in [("1.5", 1.5), ("2 s", 2.0), ("1:02,5", 62.5)] {
+            let wanted = SeekTo::Secs(secs + CLOCK_ROUNDING_SECS);
+            assert_eq!(parsed(text), Some(wanted), "{text}");
+        }
+        let shown = |frame: u32| f64::from(frame) / 30.0;
+        for frame in 0..90 {
+            let Some(SeekTo::Secs(secs)) = parsed(&clock(shown(frame))) else {
+                panic!("frame {frame}");
+            };
+            assert!(shown(frame) <= secs && secs < shown(frame + 1), "{frame}");
+        }
         for nonsense in ["", "frame", "-3", "x", "1:x", "nan", "inf"] {
             assert_eq!(parsed(nonsense), None, "{nonsense}");
         }

@@ -62,7 +62,7 @@ pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 fn hindrance(overlay: &OverlaySpec, cx: &LiveContext<'_>) -> Option<String> {
     let model = cx.ui_state.model.as_ref()?;
     match overlay.needs {
-        Some(MapKind::Fields) => no_fields(model, &cx.gui.models),
+        Some(MapKind::Fields) => no_fields(model, cx.ui_state.people, &cx.gui.models),
         None | Some(MapKind::Heatmaps | MapKind::Attention) => None,
     }
 }

@@ -5,7 +5,7 @@ use poselens_engine::source::{Extent, SeekTo, SourceInfo};
 
 use crate::gui::action::{Action, PlaybackAction, RecordAction};
 use crate::gui::icons::Icon;
-use crate::gui::titles::{clock, length};
+use crate::gui::titles::clock;
 use crate::gui::ui_state::{Recording, SPEEDS};
 use crate::gui::views::live::go_to;
 use crate::gui::views::live::state::LiveContext;
@@ -191,7 +191,7 @@ fn time_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     };
     if let Some(review) = presented.review {
         let (back, held) = (review.secs_back, cx.ui_state.stats.held_secs);
-        ui.add(number(format!("-{back:.1} s"), theme::RIGHT))
+        ui.add(number(format!("-{back:.2} s"), theme::RIGHT))
             .on_hover_text("Age of this frame");
         let text = format!("of {held:.0} s kept");
         widgets::fitting_label_ui(ui, &text, body, theme::WEAK, reserved);
@@ -271,7 +271,7 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
 fn progress_text(recording: &Recording) -> String {
     // A file has its own time, which the finished recording shows as well.
     let elapsed = match &recording.progress {
-        Some(p) if recording.is_file => length(p.length_secs()),
+        Some(p) if recording.is_file => clock(p.length_secs()),
         _ => clock(recording.started.elapsed().as_secs_f64()),
     };
     match &recording.progress {
@@ -340,7 +340,7 @@ mod tests {
         };
         let texts = [None, Some(counted(false)), Some(counted(true))]
             .map(|extent| last_secs(&source, extent.as_ref()).map(clock));
-        assert!(texts.iter().all(|text| text.as_deref() == Some("0:28.0")));
+        assert!(texts.iter().all(|text| text.as_deref() == Some("0:28.08")));
         let unknown = SourceInfo {
             n_frames: None,
             ..source

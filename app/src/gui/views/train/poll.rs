@@ -74,7 +74,7 @@ impl Train {
         {
             match answer {
                 Ok(preview) => {
-                    let texture = texture(ctx, "batch", &preview.sheet);
+                    let texture = texture(ctx, "batch", &preview.sheet.frame);
                     self.batch = Some(BatchPreview {
                         preview,
                         config,

@@ -1,7 +1,7 @@
 //! The stage of the Train view: data findings, batch preview, progress.
 
 use eframe::egui::{
-    self, Button, Image, Label, Layout, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
+    self, Button, Image, Label, Layout, Rect, RichText, ScrollArea, Spinner, Stroke, Ui, UiBuilder,
 };
 
 use crate::gui::action::train::{Ask, Page, TrainAction};
@@ -11,13 +11,13 @@ use crate::gui::views::train::results::curves::curves_ui;
 use crate::gui::views::train::results::outcome::outcome_ui;
 use crate::gui::views::train::results::people::people_ui;
 use crate::gui::views::train::setup::findings::report_ui;
-use crate::gui::views::train::state::{TrainContext, send};
+use crate::gui::views::train::state::{BatchPreview, TrainContext, send};
 use crate::gui::widgets::{fault_ui, main_button, note_ui};
 use crate::gui::{theme, trained};
 use crate::words::{counted, grouped_count};
 
 /// Shows the pages of the view.
-pub(super) fn stage_ui(ui: &mut Ui, area: egui::Rect, cx: &mut TrainContext<'_>) {
+pub(super) fn stage_ui(ui: &mut Ui, area: Rect, cx: &mut TrainContext<'_>) {
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area.shrink2(egui::vec2(18.0, 12.0))));
     let ui = &mut ui;
     ui.horizontal(|ui| {
@@ -265,10 +265,44 @@ fn preview_page_ui(ui: &mut Ui, cx: &mut TrainContext<'_>) {
          the right with its targets.",
     );
     if let Some(batch) = &cx.view.batch {
-        let [w, h] = batch.texture.size();
-        let width = ui.available_width().min(w as f32);
-        let size = egui::vec2(width, width * h as f32 / w.max(1) as f32);
-        ui.add(Image::new((batch.texture.id(), size)).alt_text("Batch"));
+        batch_ui(ui, batch);
+    }
+}
+
+/// Minimum width of an input of a batch in points.
+const INPUT_WIDTH: f32 = 280.0;
+/// Gap between two inputs in points.
+const INPUT_GAP: f32 = 10.0;
+
+/// Shows the inputs of a batch, each above its caption, in as many columns as have room.
+fn batch_ui(ui: &mut Ui, batch: &BatchPreview) {
+    let tiles = &batch.preview.sheet.tiles;
+    // The scroll bar is drawn over the right edge.
+    let room = (ui.available_width() - INPUT_GAP).max(1.0);
+    let n_columns = ((room + INPUT_GAP) / (INPUT_WIDTH + INPUT_GAP)).max(1.0) as usize;
+    let n_columns = n_columns.min(tiles.len().max(1));
+    let width = (room + INPUT_GAP) / n_columns as f32 - INPUT_GAP;
+    let sheet = batch.texture.size_vec2();
+    for row in tiles.chunks(n_columns) {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = INPUT_GAP;
+            for tile in row {
+                let [x, y] = tile.corner.map(|v| v as f32);
+                let pixels = egui::vec2(tile.size.width as f32, tile.size.height as f32);
+                let rect = Rect::from_min_size(egui::pos2(x, y), pixels);
+                let uv = Rect::from_min_max(
+                    (rect.min.to_vec2() / sheet).to_pos2(),
+                    (rect.max.to_vec2() / sheet).to_pos2(),
+                );
+                let shown = pixels * (width.min(pixels.x) / pixels.x);
+                ui.vertical(|ui| {
+                    ui.set_width(width);
+                    let image = Image::new((batch.texture.id(), shown)).uv(uv);
+                    ui.add(image.alt_text(format!("Input: {}", tile.caption)));
+                    note_ui(ui, tile.caption.as_str());
+                });
+            }
+        });
     }
 }
 

@@ -109,7 +109,7 @@ impl Label {
         self.release(core.state.label.listed)?;
         self.page = page;
         // The time on the page Train is not spent on the frame.
-        self.pace.shown(Instant::now());
+        self.pace.returned(Instant::now());
         self.review(core)
     }
 

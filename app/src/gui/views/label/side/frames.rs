@@ -53,7 +53,7 @@ fn progress_ui(ui: &mut Ui, project: &Published, cx: &LabelContext<'_>) {
     );
     let help = format!(
         "{} with confirmed people; {} are not trained on but measure training. Seconds per frame \
-         are those since the window was opened.",
+         are those since the project was opened, without its first frame.",
         counted(project.tally.confirmed, "frame"),
         counted(project.n_held_out as usize, "frame")
     );

@@ -4,21 +4,26 @@ mod files;
 mod more;
 mod send;
 
-use eframe::egui::{self, Button, Color32, Label, ProgressBar, RichText, ScrollArea, Ui};
+use eframe::egui::{
+    Align, Button, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2,
+};
 use poselens_engine::pipeline::TapProgress;
 use poselens_engine::pipeline::session::{Manifest, PartRecord, SessionEntry};
 
 use crate::gui::action::RecordAction;
-use crate::gui::titles::{clock, folder_name, length, moment, recording_name, sentence};
+use crate::gui::titles::{clock, folder_name, moment, parts_text, recording_name, sentence};
 use crate::gui::ui_state::Recording;
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 use crate::words::counted;
 
-/// Returns the height of the list in points: two recordings in a low window, more in a taller one.
+/// Height of the second line of a list entry in points.
+const STATE_HEIGHT: f32 = 16.0;
+
+/// Returns the height of the list in points: three recordings in a window 800 points high.
 fn list_height(ui: &Ui) -> f32 {
-    (0.28 * ui.ctx().content_rect().height() - 110.0).clamp(92.0, 320.0)
+    (0.45 * ui.ctx().content_rect().height() - 190.0).clamp(92.0, 320.0)
 }
 
 pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
@@ -120,7 +125,7 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             .frame(false)
             // Right-hand text, even if empty, keeps the title left-aligned.
             .shortcut_text("")
-            .min_size(egui::vec2(width, 0.0));
+            .min_size(vec2(width, 0.0));
         ui.scope(|ui| {
             ui.set_max_width(width);
             if ui
@@ -132,12 +137,14 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
                 .accessible_name(format!("Open {name}"))
                 .clicked()
             {
-                send(cx, RecordAction::Open(entry.folder.clone()));
+                send(cx, RecordAction::Open(entry.folder.clone(), 1));
             }
         });
         more::more_ui(ui, entry, &name, is_running, cx);
     });
-    ui.horizontal(|ui| {
+    // Lower than a row of buttons.
+    let row = vec2(ui.available_width(), STATE_HEIGHT);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         widgets::dot_ui(ui, color);
         let more = match manifest.annotations.len() {
@@ -148,10 +155,16 @@ fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {
             text if text.is_empty() || is_running => String::new(),
             text => format!(" · {text}"),
         };
-        let text = format!("{state} · {} · {model}{counts}{more}", length(secs));
+        let text = format!("{state} · {} · {model}{counts}{more}", clock(secs));
         let label = Label::new(RichText::new(text).small().color(theme::WEAK)).truncate();
         ui.add(label.selectable(false)).on_hover_text(help);
     });
+    // On a line of its own: the other one is full.
+    if let Some(text) = parts_text(manifest.parts.len()) {
+        let label = Label::new(RichText::new(text).small().color(theme::WEAK)).truncate();
+        ui.add(label.selectable(false))
+            .on_hover_text("Each part is a video of its own: More opens each of them");
+    }
 }
 
 /// Returns the state of a recording, its colour, and an explanation.
@@ -233,7 +246,7 @@ fn lacking(manifest: &Manifest) -> String {
 mod tests {
     use std::time::Instant;
 
-    use eframe::egui::vec2;
+    use eframe::egui;
 
     use super::*;
     use crate::gui::context::SourceChoice;

@@ -1,13 +1,14 @@
 //! The menu of further actions on a recording.
 
 use eframe::egui::{Button, Id, RichText, TextEdit, Ui};
-use poselens_engine::pipeline::session::SessionEntry;
+use poselens_engine::pipeline::session::{PartRecord, SessionEntry, raw_part};
 
 use crate::gui::action::label::LabelAction;
 use crate::gui::action::{Action, RecordAction};
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
+use crate::words::counted;
 
 /// Shows the menu of a recording.
 pub(super) fn more_ui(
@@ -20,10 +21,10 @@ pub(super) fn more_ui(
     let menu = widgets::menu_ui(ui, "More", |ui| {
         if ui
             .button("Play in Live")
-            .on_hover_text("Plays the raw video in Live")
+            .on_hover_text("Plays the raw video in Live; several parts one after the other")
             .clicked()
         {
-            send(cx, RecordAction::Play(entry.folder.clone()));
+            send(cx, RecordAction::Play(entry.folder.clone(), 1));
             ui.close();
         }
         let label = Button::new("Label this clip");
@@ -33,10 +34,13 @@ pub(super) fn more_ui(
             .on_disabled_hover_text("Not now: it is being written")
             .clicked()
         {
-            let action = LabelAction::OpenPaths(vec![entry.folder.clone()]);
+            let others = (2..=entry.manifest.parts.len()).map(|part| raw_part(&entry.folder, part));
+            let paths = std::iter::once(entry.folder.clone()).chain(others);
+            let action = LabelAction::OpenPaths(paths.collect());
             cx.actions.push(Action::Label(action));
             ui.close();
         }
+        parts_ui(ui, entry, is_running, cx);
         folder_ui(ui, entry, name, is_running, cx);
         ui.separator();
         annotate_ui(ui, entry, is_running, cx);
@@ -45,6 +49,56 @@ pub(super) fn more_ui(
     });
     menu.on_hover_text("Play, show, rename or delete it, or annotate it with another model")
         .accessible_name(format!("More about {name}"));
+}
+
+/// Shows what can be done with each part, if there are several.
+fn parts_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveContext<'_>) {
+    let (folder, parts) = (&entry.folder, &entry.manifest.parts);
+    if parts.len() < 2 {
+        return;
+    }
+    for (part, number) in parts.iter().zip(1..) {
+        let PartRecord { width, height, .. } = part;
+        let frames = counted(part.frames, "frame");
+        let text = format!("Part {number}: {width} × {height}, {frames}");
+        let label = LabelAction::OpenPaths(vec![raw_part(folder, number)]);
+        let play = RecordAction::Play(folder.clone(), number);
+        let inspect = RecordAction::Open(folder.clone(), number);
+        let can = part.frames > 0;
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(text).small().color(theme::WEAK));
+            for (text, help, can, action) in [
+                (
+                    "Play",
+                    "Plays the recording from this part on in Live",
+                    can,
+                    Action::Record(play),
+                ),
+                (
+                    "Inspect",
+                    "Opens this part in Inspect",
+                    can,
+                    Action::Record(inspect),
+                ),
+                (
+                    "Label",
+                    "Adds this part to the open label project, or creates one",
+                    can && !is_running,
+                    Action::Label(label),
+                ),
+            ] {
+                if ui
+                    .add_enabled(can, Button::new(text))
+                    .on_hover_text(help)
+                    .accessible_name(format!("{text} part {number}"))
+                    .clicked()
+                {
+                    cx.actions.push(action);
+                    ui.close();
+                }
+            }
+        });
+    }
 }
 
 /// Shows the entry that moves the folder to the bin: the last one, away from the others.
@@ -118,7 +172,10 @@ fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut Liv
         [] => "nothing (no overlay is on)".to_owned(),
         some => some.join(", "),
     };
-    let text = "Annotate again, keeping the existing files, with:";
+    let text = match entry.manifest.parts.len() {
+        0 | 1 => "Annotate again, keeping the existing files, with:",
+        _ => "Annotate every part again, keeping the existing files, with:",
+    };
     ui.label(RichText::new(text).small().color(theme::WEAK));
     let can = !is_running && cx.ui_state.annotating.is_none();
     for model in &cx.gui.models {
