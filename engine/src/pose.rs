@@ -87,6 +87,14 @@ impl Pose {
         pose
     }
 
+    /// Returns the confidence of the person as a detection: the mean score of all joints, in which a
+    /// joint that was not found counts as 0. Unlike [`Self::score`], it ranks whole people before
+    /// fragments.
+    pub fn detection_score(&self) -> f32 {
+        let n = self.keypoints.len().max(1) as f32;
+        self.keypoints.iter().map(|k| k.score).sum::<f32>() / n
+    }
+
     /// Returns the mean score of the counting joints; 0 if there are none.
     pub fn mean_score(keypoints: &[Keypoint]) -> f32 {
         let n = counting(keypoints).count();

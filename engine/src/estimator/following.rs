@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{Infer, Network, RequestedMaps};
+use super::{Infer, Network, RegionResult, RequestedMaps};
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::geometry::BBox;
+use crate::geometry::{BBox, Roi};
 use crate::output::{Approach, PeopleCount, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
-    MultiOptions, MultiTracker, OneEuro, Selection, Selector, SingleOptions, SingleTracker,
-    Tracker, assign,
+    MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, SingleOptions,
+    SingleTracker, Tracker, assign,
 };
 
 /// A network with a tracker, which finds and tracks people from frame to frame.
 pub struct Estimator {
     network: Network,
     tracker: Box<dyn Tracker>,
+    cuts: SceneCut,
     selector: Selector,
-    /// The tracker before the last frame, with which the same frame gives the same poses again.
-    before: Option<Box<dyn Tracker>>,
+    /// Tracker and scene before the last frame, with which the same frame gives the same poses again.
+    before: Option<(Box<dyn Tracker>, SceneCut)>,
     /// Id and time of the last frame.
     last: (u64, f64),
 }
@@ -42,6 +43,7 @@ impl Estimator {
         Self {
             network,
             tracker,
+            cuts: SceneCut::default(),
             selector: Selector::default(),
             before: None,
             last: (0, f64::NEG_INFINITY),
@@ -102,18 +104,25 @@ impl Infer for Estimator {
         let this = (frame.id, frame.time_secs);
         match &self.before {
             // A paused frame is processed again when other maps are requested.
-            Some(before) if this == self.last => self.tracker = before.copied(),
+            Some((tracker, cuts)) if this == self.last => {
+                self.tracker = tracker.copied();
+                self.cuts = cuts.clone();
+            }
             _ => {
                 if frame.time_secs < self.last.1 {
                     // A new run: track ids start again at 1.
                     self.tracker.reset();
                     self.selector.reset();
                 }
-                self.before = Some(self.tracker.copied());
+                self.before = Some((self.tracker.copied(), self.cuts.clone()));
                 self.last = this;
             }
         }
-        let mut output = self.infer_regions(frame, requested)?;
+        let is_cut = self.cuts.is_cut(frame);
+        if is_cut {
+            self.tracker.forget();
+        }
+        let mut output = self.infer_regions(frame, requested, is_cut)?;
         self.selector.keep_selected(frame, &mut output.poses);
         Ok(output)
     }
@@ -124,8 +133,8 @@ impl Infer for Estimator {
 
     fn set_smoothing(&mut self, params: OneEuro) {
         self.tracker.set_smoothing(params);
-        if let Some(before) = &mut self.before {
-            before.set_smoothing(params);
+        if let Some((tracker, _)) = &mut self.before {
+            tracker.set_smoothing(params);
         }
     }
 
@@ -188,7 +197,7 @@ impl Estimator {
         if known.is_empty() && self.network.spec.approach == Approach::TopDown {
             self.tracker.reset();
             if self
-                .infer_regions(frame, RequestedMaps::default())?
+                .infer_regions(frame, RequestedMaps::default(), false)?
                 .poses
                 .is_empty()
             {
@@ -196,23 +205,37 @@ impl Estimator {
                 self.tracker.reset();
             }
         }
-        self.infer_regions(frame, requested)
+        self.infer_regions(frame, requested, false)
     }
 
-    /// Processes the regions chosen by the tracker.
-    fn infer_regions(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
+    /// Processes the regions chosen by the tracker. Where a top-down network finds a person in a new
+    /// scene, it processes the region around the joints as well: a still image has no next frame.
+    fn infer_regions(
+        &mut self,
+        frame: &Frame,
+        requested: RequestedMaps,
+        is_new_scene: bool,
+    ) -> Result<PoseOutput> {
         let mut timings = Timings::default();
         let rois = timings.measure(Stage::Track, || self.tracker.regions(frame.size()));
-        let mut poses = Vec::new();
-        let mut regions = Vec::with_capacity(rois.len());
-        for roi in &rois {
-            let result = self
-                .network
-                .infer_region(frame, roi, requested, &mut timings)?;
-            let people = result.people.into_iter();
-            poses.extend(people.map(|found| Pose::from_keypoints(found.joints)));
-            regions.push(result.region);
+        let mut looks = self.look_in(frame, &rois, requested, &mut timings)?;
+        if is_new_scene && self.network.spec.approach == Approach::TopDown {
+            let mut scout = self.tracker.copied();
+            if !scout.update(frame, poses(&looks)).is_empty() {
+                let rois = scout.regions(frame.size());
+                let closer = self.look_in(frame, &rois, requested, &mut timings)?;
+                if !self
+                    .tracker
+                    .copied()
+                    .update(frame, poses(&closer))
+                    .is_empty()
+                {
+                    looks = closer;
+                }
+            }
         }
+        let poses = poses(&looks);
+        let regions = looks.into_iter().map(|look| look.region).collect();
         let poses = timings.measure(Stage::Track, || self.tracker.update(frame, poses));
         Ok(PoseOutput {
             frame: frame.clone(),
@@ -227,4 +250,24 @@ impl Estimator {
             timings,
         })
     }
+
+    fn look_in(
+        &mut self,
+        frame: &Frame,
+        rois: &[Roi],
+        requested: RequestedMaps,
+        timings: &mut Timings,
+    ) -> Result<Vec<RegionResult>> {
+        let network = &mut self.network;
+        let look = |roi| network.infer_region(frame, roi, requested, timings);
+        rois.iter().map(look).collect()
+    }
+}
+
+/// Returns the poses found in regions.
+fn poses(looks: &[RegionResult]) -> Vec<Pose> {
+    let people = looks.iter().flat_map(|look| &look.people);
+    people
+        .map(|found| Pose::from_keypoints(found.joints.clone()))
+        .collect()
 }

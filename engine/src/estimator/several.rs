@@ -3,8 +3,8 @@
 //! The *finder*, a bottom-up network, processes the whole frame, but not in every frame. In between,
 //! the tracker predicts where people are. The *closer*, a top-down network, processes the region of
 //! each person, all regions of a frame in one batch ([`regions`]). Its poses are believed if they
-//! show a person by the thresholds of its model card, and not another one ([`believe`]); otherwise
-//! the pose of the finder stays. When there is nobody to be found, the closer searches the frame as
+//! show a person by the thresholds of its model card, and not another one ([`believe`]), and joined
+//! with those of the finder ([`merge`]); otherwise the pose of the finder stays. When there is nobody to be found, the closer searches the frame as
 //! it does for one person.
 //!
 //! [`schedule`] decides when the finder runs and how many people are looked at. For files, this
@@ -13,9 +13,12 @@
 mod believe;
 #[cfg(test)]
 mod fields_tests;
+mod looks;
+mod merge;
 mod regions;
 mod schedule;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +32,12 @@ use crate::output::{Approach, PeopleCount, PoseOutput, RegionOutput, Stage, Timi
 use crate::pose::Pose;
 use crate::skeleton::JointMap;
 use crate::track::{
-    MultiOptions, MultiTracker, OneEuro, Selection, Selector, Sighting, SingleTracker, Track,
-    Tracker, evidence_with,
+    MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, Sighting, SingleTracker,
+    Track, Tracker, evidence_with,
 };
+use believe::{Choice, is_same};
+use looks::Look;
+use merge::{Contribution, merged};
 use regions::{MAX_BLIND_SECS, Subject};
 use schedule::{Costs, Schedule};
 
@@ -64,6 +70,9 @@ pub struct Several {
 #[derive(Clone)]
 struct State {
     tracker: MultiTracker,
+    cuts: SceneCut,
+    /// What the finder has contributed to the poses of the last frame, by track id.
+    contributions: BTreeMap<u64, Contribution>,
     /// Searches while nobody is known.
     search: SingleTracker,
     schedule: Schedule,
@@ -114,6 +123,8 @@ impl Several {
                 smoothing: defaults.smoothing.filter(|_| smooth),
                 ..defaults
             }),
+            cuts: SceneCut::default(),
+            contributions: BTreeMap::new(),
             search: single(&closer, false),
             schedule: Schedule::default(),
         };
@@ -167,14 +178,15 @@ impl Several {
         let looked = self.look(frame, &subjects, &due[..n], requested, &mut timings)?;
         let (subjects, looks) = (&subjects, &looked);
         let skeleton = self.closer.skeleton;
-        let sightings = timings.measure(Stage::Track, || {
+        let mut sightings = timings.measure(Stage::Track, || {
             believe::sightings(subjects, looks, self.thresholds, skeleton)
         });
+        let mut contributions = self.merge(subjects, &mut sightings);
         let is_close: Vec<bool> = sightings.iter().map(|s| s.evidence.is_some()).collect();
         let sources: Vec<_> = sightings.iter().map(|s| s.subject).collect();
         let n_left_out = {
             let beyond = &due[n..];
-            let is_beyond = |s: &believe::Choice| beyond.contains(&s.subject);
+            let is_beyond = |s: &Choice| beyond.contains(&s.subject);
             sightings.iter().filter(|s| is_beyond(s)).count()
         };
         let sightings = sightings.into_iter().map(Sighting::from).collect();
@@ -182,8 +194,12 @@ impl Several {
             self.state.tracker.observe(frame, sightings, is_complete)
         });
         let mut ids = vec![None; subjects.len()];
+        self.state.contributions.clear();
         for seen in &seen {
             ids[sources[seen.sighting]] = seen.pose.track_id;
+            let contribution = contributions[seen.sighting].take();
+            let of_person = seen.pose.track_id.zip(contribution);
+            self.state.contributions.extend(of_person);
         }
         let is_lost = subjects.iter().zip(&ids).any(|(subject, id)| {
             subject.is_expected() && id.is_none() && self.selector.may_return(subject.id())
@@ -223,6 +239,33 @@ impl Several {
         Ok(output)
     }
 
+    /// Joins the closer's poses with those of the finder, or with what it has contributed before.
+    /// Returns what it contributes to each.
+    fn merge(&mut self, subjects: &[Subject], choices: &mut [Choice]) -> Vec<Option<Contribution>> {
+        let skeleton = self.closer.skeleton;
+        let merge = |choice: &mut Choice| {
+            choice.evidence?;
+            let subject = &subjects[choice.subject];
+            let before = subject
+                .id()
+                .and_then(|id| self.state.contributions.remove(&id));
+            let close = &choice.pose;
+            let (pose, contribution) = match &subject.found {
+                Some(found) if is_same(found, close, skeleton) => {
+                    merged(close, found, before.as_ref(), skeleton)
+                }
+                Some(_) => return None,
+                None => {
+                    let mut before = before?;
+                    (before.applied(close, skeleton), before)
+                }
+            };
+            choice.pose = pose;
+            Some(contribution)
+        };
+        choices.iter_mut().map(merge).collect()
+    }
+
     /// Returns the number of people who were seen in the frame or a moment before.
     fn n_people(&mut self, frame: &Frame) -> usize {
         let tracks = self.state.tracker.tracks(frame);
@@ -257,6 +300,7 @@ impl Several {
         mut timings: Timings,
         is_complete: bool,
     ) -> Result<PoseOutput> {
+        self.state.contributions.clear();
         let rois = self.state.search.regions(frame.size());
         let closer = &mut self.closer;
         let results = closer.infer_regions(frame, &rois, requested, &mut timings)?;
@@ -333,6 +377,9 @@ impl Infer for Several {
                 self.last = this;
             }
         }
+        if self.state.cuts.is_cut(frame) {
+            self.state.forget();
+        }
         self.process_with_fields(frame, requested)
     }
 
@@ -385,74 +432,18 @@ impl Infer for Several {
 }
 
 impl State {
-    fn reset(&mut self) {
-        self.tracker.reset();
+    /// Forgets all people, because the scene has changed.
+    fn forget(&mut self) {
+        self.tracker.forget();
         self.search.reset();
+        self.contributions.clear();
         self.schedule = Schedule::default();
     }
-}
 
-/// Result of a close look at a subject.
-struct Look {
-    /// Index of the subject.
-    subject: usize,
-    pose: Pose,
-    region: RegionOutput,
-}
-
-impl Several {
-    /// Looks closely at some of the subjects; people seen for the first time are looked at twice,
-    /// the second time in the region around the joints found in the first.
-    fn look(
-        &mut self,
-        frame: &Frame,
-        subjects: &[Subject],
-        chosen: &[usize],
-        requested: RequestedMaps,
-        timings: &mut Timings,
-    ) -> Result<Vec<Look>> {
-        let region = |i: usize| Some((i, subjects[i].region(frame.size(), &self.closer.input)?));
-        let first: Vec<_> = chosen.iter().filter_map(|&i| region(i)).collect();
-        let mut looks = self.look_at(frame, &first, requested, timings)?;
-        let again = |look: &Look| {
-            let evidence = evidence_with(None, &look.pose)?;
-            let is_new = !subjects[look.subject].is_followed();
-            let input = &self.closer.input;
-            let region = regions::around(&look.pose, frame.size(), input)?;
-            (is_new && evidence >= self.thresholds.start).then_some((look.subject, region))
-        };
-        let second: Vec<_> = looks.iter().filter_map(again).collect();
-        for look in self.look_at(frame, &second, requested, timings)? {
-            if let Some(place) = looks.iter_mut().find(|l| l.subject == look.subject) {
-                *place = look;
-            }
-        }
-        Ok(looks)
-    }
-
-    fn look_at(
-        &mut self,
-        frame: &Frame,
-        places: &[(usize, Roi)],
-        requested: RequestedMaps,
-        timings: &mut Timings,
-    ) -> Result<Vec<Look>> {
-        let rois: Vec<_> = places.iter().map(|(_, roi)| *roi).collect();
-        let (closer, costs) = (&mut self.closer, &mut self.costs);
-        let results = costs.time_closer(rois.len(), || {
-            closer.infer_regions(frame, &rois, requested, timings)
-        })?;
-        let looks = places
-            .iter()
-            .zip(results)
-            .filter_map(|((subject, _), result)| {
-                let person = result.people.into_iter().next()?;
-                Some(Look {
-                    subject: *subject,
-                    pose: Pose::from_keypoints(person.joints),
-                    region: result.region,
-                })
-            });
-        Ok(looks.collect())
+    /// Forgets everything, for a new run.
+    fn reset(&mut self) {
+        self.forget();
+        self.tracker.reset();
+        self.cuts = SceneCut::default();
     }
 }

@@ -117,7 +117,7 @@ impl Exporter for CocoResults {
                 file_name: output.frame.file.as_deref(),
                 category_id: PERSON,
                 keypoints: triples(&pose.keypoints).concat(),
-                score: score(pose.score),
+                score: score(pose.detection_score()),
                 bbox: [b.x, b.y, b.w, b.h].map(pixels),
                 track_id: pose.track_id,
             };

@@ -102,13 +102,14 @@ fn json_lines_have_the_promised_form() {
     assert_eq!(exported("json", file), expected);
 }
 
-/// Fails when a visibility is written in place of a score, or the list is malformed.
+/// Fails when a visibility is written in place of a score, the list is malformed, or the score of a
+/// person is not the mean over all joints, which ranks whole people before fragments.
 #[test]
 fn coco_results_hold_scores() {
     let joints = JOINTS.replace(['[', ']'], "");
     let entry = |track: &str| {
         format!(
-            r#"{{"image_id":7,"category_id":1,"keypoints":[{joints}],"score":0.1235,"bbox":[0.0,0.33,130.0,1.25]{track}}}"#
+            r#"{{"image_id":7,"category_id":1,"keypoints":[{joints}],"score":0.575,"bbox":[0.0,0.33,130.0,1.25]{track}}}"#
         )
     };
     let expected = format!("[\n{},\n{}\n]\n", entry(r#","track_id":3"#), entry(""));

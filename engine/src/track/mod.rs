@@ -9,6 +9,7 @@
 mod appearance;
 mod assign;
 mod contact;
+mod cut;
 mod evidence;
 mod follow;
 mod identity;
@@ -19,6 +20,7 @@ mod selection;
 mod single;
 
 pub use assign::assign;
+pub use cut::SceneCut;
 pub use evidence::evidence_with;
 pub use follow::region_around;
 pub use motion::{MAX_GONE_SECS, oks, shared_joints};
@@ -49,6 +51,9 @@ pub trait Tracker: Send {
 
     /// Returns a tracker of the same kind and options without any people.
     fn fresh(&self) -> Box<dyn Tracker>;
+
+    /// Forgets all people, because the scene has changed. Track ids go on.
+    fn forget(&mut self);
 
     /// Forgets all people, for a new source or run. Track ids start again at 1.
     fn reset(&mut self);

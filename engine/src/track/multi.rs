@@ -423,6 +423,12 @@ impl Tracker for MultiTracker {
         Box::new(Self::new(self.options))
     }
 
+    fn forget(&mut self) {
+        self.people.clear();
+        // The next frame does not follow another one.
+        self.last_secs = f64::NEG_INFINITY;
+    }
+
     fn reset(&mut self) {
         *self = Self::new(self.options);
     }

@@ -211,6 +211,10 @@ impl Tracker for SingleTracker {
         Box::new(Self::new(self.options))
     }
 
+    fn forget(&mut self) {
+        self.lose();
+    }
+
     fn reset(&mut self) {
         *self = Self::new(self.options);
     }

@@ -47,8 +47,8 @@ impl EvalArgs {
             progress.set(n_done);
             let poses = output.poses.into_iter();
             let people = poses.map(|pose| DecodedPerson {
+                score: f64::from(pose.detection_score()),
                 joints: pose.keypoints_raw,
-                score: f64::from(pose.score),
             });
             Ok(people.collect())
         })?;

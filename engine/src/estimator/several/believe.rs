@@ -140,6 +140,11 @@ pub(super) fn sightings(
     subjects.iter().enumerate().filter_map(choice).collect()
 }
 
+/// Returns whether a pose of the finder and one of the closer show the same person.
+pub(super) fn is_same(found: &Pose, close: &Pose, skeleton: &Skeleton) -> bool {
+    oks(found, close, skeleton) > SAME_FOUND
+}
+
 /// Returns whether a pose of the finder is complete enough to be compared.
 fn is_sure(found: &Pose) -> bool {
     let counting = |k: &&Keypoint| k.score > Pose::COUNTING_SCORE;
