@@ -161,6 +161,16 @@ impl Roi {
             height: h * padding,
         }
     }
+
+    /// Returns the box that it covers.
+    pub fn bbox(&self) -> BBox {
+        BBox::new(
+            self.center.x - self.width / 2.0,
+            self.center.y - self.height / 2.0,
+            self.width,
+            self.height,
+        )
+    }
 }
 
 /// Alignment of input pixels, heatmap pixels and the region of interest.
