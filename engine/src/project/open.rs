@@ -185,6 +185,11 @@ impl Project {
         &self.contents
     }
 
+    #[cfg(test)]
+    pub(super) fn swap_journal_file(&mut self, file: File) -> File {
+        self.journal.swap_file(file)
+    }
+
     /// Returns why no change is accepted; `None` if the project is open for writing.
     pub fn refusal(&self) -> Option<String> {
         let refused = self.journal.require_writable().err();

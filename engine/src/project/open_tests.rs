@@ -246,6 +246,29 @@ fn a_project_that_cannot_be_written_is_open_to_look_at() {
     assert_eq!(*opened.labels(), labels);
 }
 
+/// Fails when edits stay refused after the disk accepts them again, or one that was refused is kept.
+#[test]
+fn edits_are_accepted_again_when_the_disk_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut project = project(folder.path(), 1, 10);
+    add(&mut project, 5.0);
+    let before = project.labels().clone();
+    let unwritable = fs::File::open(folder.path().join(JOURNAL)).unwrap();
+    let writable = project.swap_journal_file(unwritable);
+    let person = before.people(FRAME)[0].id;
+    let edit = Edit::DeletePerson { at: FRAME, person };
+    for _ in 0..2 {
+        assert!(message(project.apply(&edit)).contains(JOURNAL));
+        assert_eq!(*project.labels(), before);
+    }
+    drop(project.swap_journal_file(writable));
+    project.apply(&edit).unwrap();
+    let after = project.labels().clone();
+    assert!(after.people(FRAME).is_empty());
+    drop(project);
+    assert_eq!(*Project::open(folder.path()).unwrap().labels(), after);
+}
+
 /// Fails when edits to a project whose folder has vanished seem to succeed.
 #[cfg(unix)]
 #[test]

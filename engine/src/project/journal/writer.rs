@@ -21,7 +21,7 @@ pub(in crate::project) struct Journal {
     timeline: Timeline,
     sequence: u64,
     len: u64,
-    /// Set when a failed write could not be taken back.
+    /// Set when a failed write could not be taken back; the next one begins with that.
     is_broken: bool,
 }
 
@@ -74,6 +74,12 @@ impl Journal {
     pub(in crate::project) fn require_writable(&self) -> Result<()> {
         let refusal = |reason: &String| Error::data(&self.path, reason.clone());
         self.file.as_ref().map(|_| ()).map_err(refusal)
+    }
+
+    /// Replaces the open file, to test what happens when it cannot be written; returns the old one.
+    #[cfg(test)]
+    pub(in crate::project) fn swap_file(&mut self, file: File) -> File {
+        std::mem::replace(&mut self.file, Ok(file)).unwrap()
     }
 
     /// Continues a journal that was locked before it was read. An incomplete last line is removed.
@@ -197,9 +203,8 @@ impl Journal {
             Err(reason) => return Err(Error::data(path, reason.as_str())),
         };
         if self.is_broken {
-            let reason = "an earlier edit could not be written or taken back; open the project \
-                          again, everything before it is saved";
-            return Err(Error::data(path, reason));
+            take_back(file, self.len).map_err(Error::io("write", path))?;
+            self.is_broken = false;
         }
         if !is_at(file, path) {
             let reason = "has vanished while the project was open; edits are not accepted until it \
@@ -220,9 +225,7 @@ impl Journal {
         let written = file.write_all(&bytes);
         if let Err(error) = written.and_then(|()| file.sync_data()) {
             // A part of the line may have been written.
-            let back = file.set_len(self.len);
-            let back = back.and_then(|()| file.seek(SeekFrom::End(0)));
-            self.is_broken = back.is_err();
+            self.is_broken = take_back(file, self.len).is_err();
             return Err(Error::io("write", path)(error));
         }
         let mark = Mark {
@@ -235,4 +238,11 @@ impl Journal {
         recorded.map_err(|reason| Error::data(&self.path, reason))?;
         Ok(seq)
     }
+}
+
+/// Removes a line that was written in part.
+fn take_back(file: &mut File, len: u64) -> std::io::Result<()> {
+    file.set_len(len)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(())
 }

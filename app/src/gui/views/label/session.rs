@@ -230,7 +230,7 @@ impl Session {
         if self
             .open
             .as_ref()
-            .is_some_and(|open| open.info.folder == folder)
+            .is_some_and(|open| open.info.folder == folder && open.project.refusal().is_none())
         {
             return Ok(());
         }
