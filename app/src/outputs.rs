@@ -7,6 +7,7 @@ use std::time::Instant;
 use poselens_engine::Result;
 use poselens_engine::concurrency::StopFlag;
 use poselens_engine::frame::FramePool;
+use poselens_engine::measure::Measures;
 use poselens_engine::output::Stage;
 use poselens_engine::pipeline::{Presented, Tap, TapProgress};
 use poselens_engine::record::{
@@ -29,6 +30,10 @@ pub struct OutputPlan {
     pub name: String,
     /// Whether files of an earlier run may be deleted.
     pub overwrite: bool,
+    /// What is measured of each person.
+    pub measures: Measures,
+    /// Joints with a lower score are not measured.
+    pub least_score: f32,
     /// Path of the annotated video.
     pub record: Option<PathBuf>,
     /// Exporters with their paths.
@@ -117,6 +122,8 @@ impl RunTap {
             is_renumbered: false,
             n_frames: first.source.n_frames,
             overwrite: plan.overwrite,
+            measures: plan.measures.clone(),
+            least_score: plan.least_score,
         };
         let size = first.frame.size();
         let mut outputs = Outputs::default();

@@ -2,8 +2,8 @@
 
 use poselens_engine::train::Started;
 
-pub(crate) use poselens_engine::words::counted;
-use poselens_engine::words::{are, of_count};
+use poselens_engine::words::of_count;
+pub(crate) use poselens_engine::words::{are, counted};
 
 /// Formats with four significant digits: `0.0004371`, `0.5`, `9477`.
 pub(crate) fn figure(value: f64) -> String {

@@ -92,6 +92,22 @@ pub trait Infer: Send {
         self.infer(frame, requested)
     }
 
+    /// Like [`Infer::inspect`], for a frame that the user visits within a run: people have the ids
+    /// that [`Infer::infer`] gave them in this frame or, within half a second, in the nearest one, and
+    /// the selection applies to these ids. Farther away, ids are those of `near`. The default calls
+    /// [`Infer::inspect`], for implementations without tracking.
+    ///
+    /// # Errors
+    /// When the network or its device fails.
+    fn visit(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        self.inspect(frame, near, requested)
+    }
+
     /// Returns the people in one frame independently of other frames, of whom one may be in `near`:
     /// a top-down network processes that region, then the one around the joints found in it. The
     /// default calls [`Infer::inspect`], for implementations that process the whole frame.

@@ -117,4 +117,19 @@ impl PoseOutput {
     pub fn limb_fields(&self) -> Option<&LimbFields> {
         self.regions.iter().find_map(|r| r.fields.as_ref())
     }
+
+    /// Returns a copy with the poses ordered by track id, those without one last, and without maps.
+    pub fn by_track_id(&self) -> Self {
+        let mut poses = self.poses.clone();
+        poses.sort_by_key(|pose| pose.track_id.unwrap_or(u64::MAX));
+        Self {
+            frame: self.frame.clone(),
+            model: self.model.clone(),
+            skeleton: self.skeleton,
+            poses,
+            regions: Vec::new(),
+            timings: self.timings,
+            people: self.people,
+        }
+    }
 }

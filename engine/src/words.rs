@@ -51,6 +51,11 @@ pub fn joint_words(joint: &str) -> String {
     text.replace('_', " ")
 }
 
+/// Returns the name of a joint in streams to other programs: `l_big_toe` -> `left_big_toe`.
+pub fn joint_in_full(joint: &str) -> String {
+    joint_words(joint).replace(' ', "_")
+}
+
 fn plural(noun: &str) -> String {
     let irregular = IRREGULAR.iter().find_map(|(one, many)| {
         let before = noun.strip_suffix(one)?;
@@ -103,6 +108,7 @@ mod tests {
             ("nose", "nose"),
         ] {
             assert_eq!(joint_words(joint), words);
+            assert_eq!(joint_in_full(joint), words.replace(' ', "_"));
         }
     }
 }

@@ -4,8 +4,8 @@
 //! stroke of one point is a dot. Capitals stand on row 6 and reach up to row 0, lower-case letters
 //! reach up to row 2, descenders reach down to row 8.
 
-/// Strokes of the characters from space (32) to tilde (126).
-pub(crate) const GLYPHS: [&str; 95] = [
+/// Strokes of the characters from space (32) to tilde (126), then of the degree sign.
+pub(crate) const GLYPHS: [&str; 96] = [
     "",
     "00 04/06",
     "00 02/20 22",
@@ -101,12 +101,17 @@ pub(crate) const GLYPHS: [&str; 95] = [
     "00 07",
     "00 11 12 23 14 15 06",
     "04 13 34 43",
+    "10 20 31 32 23 13 02 01 10",
 ];
 
 /// Returns the strokes of `c`; characters missing from the font become a question mark.
 pub(crate) fn glyph(c: char) -> &'static str {
-    let index = (c as usize).wrapping_sub(32);
-    GLYPHS.get(index).unwrap_or(&GLYPHS['?' as usize - 32])
+    let index = match c {
+        '\u{b0}' => GLYPHS.len() - 1,
+        ' '..='~' => c as usize - 32,
+        _ => '?' as usize - 32,
+    };
+    GLYPHS[index]
 }
 
 /// Returns the columns from a glyph's first to its last pen position.

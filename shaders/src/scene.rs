@@ -87,6 +87,8 @@ impl Scene {
     pub fn lay_out(&self, view: &View, mut put: impl FnMut(Shape)) {
         let point = |p: [f32; 2]| view.to_screen(p.map(f64::from)).map(|v| v as f32);
         let pen = view.pen as f32;
+        // Without a stroke, a shape is filled.
+        let stroke = |width: f32| if width > 0.0 { view.line(width) } else { width };
         let is_legend = |mark: &&Mark| matches!(mark, Mark::Legend(_));
         let others = self.marks.iter().filter(|mark| !is_legend(mark));
         // Height that legends take in the left and the right corner: further ones stand above.
@@ -100,13 +102,13 @@ impl Scene {
                 Mark::Line(line) => put(Shape::Line(Line {
                     a: point(line.a),
                     b: point(line.b),
-                    width: line.width * pen,
+                    width: view.line(line.width),
                     ..*line
                 })),
                 Mark::Disc(disc) => put(Shape::Disc(Disc {
                     center: point(disc.center),
-                    radius: disc.radius * pen,
-                    stroke: disc.stroke * pen,
+                    radius: view.line(disc.radius),
+                    stroke: stroke(disc.stroke),
                     ..*disc
                 })),
                 Mark::Rect(rect) => {
@@ -115,13 +117,13 @@ impl Scene {
                         min: [a[0].min(b[0]), a[1]],
                         max: [a[0].max(b[0]), b[1]],
                         corner: rect.corner * pen,
-                        stroke: rect.stroke * pen,
+                        stroke: stroke(rect.stroke),
                         paint: rect.paint,
                     }));
                 }
                 Mark::Trail(trail) => put(Shape::Trail(Trail {
                     points: trail.points.iter().map(|p| point(*p)).collect(),
-                    width: trail.width * pen,
+                    width: view.line(trail.width),
                     paint: trail.paint,
                 })),
                 Mark::Label(label) => {
@@ -277,6 +279,33 @@ mod tests {
                 assert!((back[0] - 100.0).abs() < 1e-3 && (back[1] - 50.0).abs() < 1e-3);
             }
         }
+    }
+
+    /// Fails when a limb or joint of an image much larger than the window is hardly visible, its
+    /// outline vanishes, lines that are wide enough change, or recordings change.
+    #[test]
+    fn thin_lines_are_widened_in_the_window() {
+        let whole = View::letterbox([6000, 4000], [960.0, 640.0], Zoom::WHOLE, false, 2);
+        let window = View {
+            min_line: 1.5,
+            ..whole
+        };
+        let (inner, outer) = (8.3, 8.3 + 2.0 * 5.5);
+        assert!(whole.line(inner) < 1.4 && window.line(inner) > 2.25);
+        assert!(window.line(outer) - window.line(inner) > 1.0);
+        assert!((window.line(50.0) - 8.0).abs() < 1e-4);
+        assert_eq!(View::whole([6000, 4000]).line(inner), inner);
+        let disc = Disc {
+            center: [9.0, 9.0],
+            radius: 11.0,
+            stroke: 0.0,
+            paint: Paint::solid(CENTER),
+        };
+        let shapes = shapes(Mark::Disc(disc), &window);
+        let Shape::Disc(drawn) = &shapes[0] else {
+            panic!("{shapes:?}");
+        };
+        assert!(drawn.radius > 2.5 && drawn.stroke == 0.0, "{drawn:?}");
     }
 
     /// Fails when a badge of a mirrored image is on the wrong side of its hand, or a label leaves

@@ -49,6 +49,8 @@ pub struct View {
     pub pen: f64,
     /// Minimum pixels per grid step of labels (see [`crate::text`]).
     pub min_unit: usize,
+    /// Minimum screen pixels of a line's width, for images much larger than the screen; 0 for none.
+    pub min_line: f64,
 }
 
 impl View {
@@ -63,6 +65,7 @@ impl View {
             center: image.map(|n| (n - 1.0) / 2.0),
             pen: 1.0,
             min_unit: 1,
+            min_line: 0.0,
         }
     }
 
@@ -110,6 +113,15 @@ impl View {
     pub fn scales(&self) -> [f64; 2] {
         let sign = if self.is_mirrored { -1.0 } else { 1.0 };
         [sign * self.scale, self.scale]
+    }
+
+    /// Converts the width of a line to screen pixels. Thin lines are widened to more than
+    /// [`View::min_line`]; wider ones stay the wider ones, so that an outline remains visible.
+    pub fn line(&self, width: f32) -> f32 {
+        let wanted = f64::from(width) * self.pen;
+        let raised = self.min_line + wanted * 2.0 / 3.0;
+        // Equal from three times the minimum on.
+        raised.max(wanted) as f32
     }
 
     /// Maps an image pixel to a screen pixel.

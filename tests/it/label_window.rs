@@ -1,5 +1,6 @@
 //! The Label view, operated by the labels of its controls, with real projects on disk.
 
+mod burst;
 mod clips;
 mod keys;
 mod large;

@@ -250,6 +250,41 @@ fn only_the_selected_people_are_returned() {
     assert_eq!(step(22, Selection::default()), all);
 }
 
+/// Fails when people lose their ids in a frame that is stepped to, hidden people come back in it,
+/// stepping disturbs the run, or a frame far from the tracked ones is given their ids.
+#[test]
+fn ids_and_selection_survive_a_step() {
+    let sample = &read_all(&SourceSpec::parse("sample").unwrap())[20];
+    let people = [(100.0, RED), (330.0, GREEN), (540.0, BLUE)];
+    let nothing = RequestedMaps::default();
+    let mut estimator = several(8);
+    let mut all = Vec::new();
+    for i in 0..3 {
+        let output = estimator.infer(&scene(sample, i, &people), nothing);
+        all = ids(&output.unwrap(), &people);
+    }
+    assert!(all.iter().all(Option::is_some), "{all:?}");
+    let hidden = Selection {
+        follow: None,
+        hidden: all[2].into_iter().collect(),
+    };
+    estimator.set_selection(&hidden);
+    let visit = |estimator: &mut Several, i: u64| {
+        let output = estimator.visit(&scene(sample, i, &people), &[], nothing);
+        let output = output.unwrap();
+        (ids(&output, &people), output.poses.len())
+    };
+    for i in [3, 4, 1, 0] {
+        let shown = (vec![all[0], all[1], None], 2);
+        assert_eq!(visit(&mut estimator, i), shown, "frame {i}");
+    }
+    estimator.set_selection(&Selection::default());
+    assert_eq!(visit(&mut estimator, 4), (all.clone(), 3));
+    assert_eq!(visit(&mut estimator, 600), (vec![None; 3], 3));
+    let output = estimator.infer(&scene(sample, 5, &people), nothing);
+    assert_eq!(ids(&output.unwrap(), &people), all);
+}
+
 /// Fails when models are combined that do not fit, or a model for several people needs another one.
 #[test]
 fn only_fitting_models_are_combined() {

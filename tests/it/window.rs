@@ -7,10 +7,12 @@ mod keyboard;
 mod layout;
 mod live;
 mod lost;
+mod measures;
 mod notes;
 mod people;
 mod recordings;
 mod sheets;
+mod streams;
 
 use std::time::{Duration, Instant};
 

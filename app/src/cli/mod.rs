@@ -71,7 +71,7 @@ enum Command {
     /// Open the window (the default without a command)
     Gui(gui::GuiArgs),
     /// Estimate poses without a window: annotate, record, export
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List the models
     Models(models::ModelsArgs),
     /// Run only the network on a tensor, to compare a port of a model number by number

@@ -268,6 +268,8 @@ struct Status<'a> {
     skeleton: &'a str,
     /// Number of frames with confirmed people, or accepted without people.
     confirmed: usize,
+    /// Number of those accepted without people.
+    without_people: usize,
     /// Number of frames with people that are not confirmed.
     proposed: usize,
     /// Number of suggested frames.
@@ -326,6 +328,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         model: &file.model,
         skeleton: &file.skeleton,
         confirmed: tally.confirmed,
+        without_people: tally.without_people,
         proposed: tally.proposed,
         suggested: tally.suggested,
         holdout: contents.n_held_out(),
@@ -340,13 +343,14 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         return print_json(&status);
     }
     print_line(format_args!(
-        "{} ({}): model {}, skeleton {}; {} confirmed, {} proposed, {} suggested, {} held out \
-         (frames)",
+        "{} ({}): model {}, skeleton {}; {} confirmed, of these {} without people, {} proposed, {} \
+         suggested, {} held out (frames)",
         status.name,
         status.project,
         status.model,
         status.skeleton,
         status.confirmed,
+        status.without_people,
         status.proposed,
         status.suggested,
         status.holdout,

@@ -1,6 +1,8 @@
 //! `poselens run`: runs the whole frame path without a window.
 
 mod follow;
+mod measures;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,11 +16,14 @@ use poselens_engine::concurrency::StopFlag;
 use poselens_engine::overlay::{OVERLAYS, OverlayStyle};
 use poselens_engine::pipeline::{Look, OpenSource, Pacing, Pipeline};
 use poselens_engine::record::{Backpressure, EXPORTERS, STDOUT};
+use poselens_engine::send::Tally;
 use poselens_engine::source::{CameraReport, FrameSource, OpenOptions, SourceSpec, Trim, Trimmed};
 use poselens_engine::words::counted;
 use serde::Serialize;
 
 use self::follow::{follow, wait_for_model};
+use self::measures::MeasureArgs;
+use self::streams::StreamArgs;
 use super::args::{NetworkArgs, PeopleArgs, file_name, overlay_names};
 use super::progress::Progress;
 use super::targets::{Targets, is_stdout};
@@ -55,9 +60,13 @@ pub(super) struct RunArgs {
     /// Write a CSV table with one row per frame, person and joint
     #[arg(long, value_name = "FILE")]
     pub write_csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub streams: StreamArgs,
     /// Delete OpenPose files of an earlier run from the target folder first
     #[arg(long, requires = "write_openpose")]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub measures: MeasureArgs,
     /// Overlays to draw, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "skeleton", value_parser = overlay_names())]
     pub overlay: Vec<String>,
@@ -112,6 +121,9 @@ impl RunArgs {
                 "--write-openpose writes one file per frame: give a folder, not standard output",
             );
         }
+        let is_drawn = self.record.is_some() && self.overlay.iter().any(|name| name == "measures");
+        let is_written = self.write_csv.is_some() || self.write_json.is_some();
+        self.measures.check_outputs(is_drawn || is_written)?;
         let mut targets = Targets::default();
         targets.input(Path::new(spec.argument()));
         targets.inputs(&self.network.weights);
@@ -135,7 +147,9 @@ impl RunArgs {
             write_coco: None,
             write_openpose: None,
             write_csv: None,
+            streams: StreamArgs::default(),
             overwrite: false,
+            measures: MeasureArgs::default(),
             overlay: vec!["skeleton".to_owned()],
             start: None,
             end: None,
@@ -185,6 +199,7 @@ pub(super) struct Summary {
     latency: Option<Percentiles>,
     stages: BTreeMap<&'static str, Percentiles>,
     outputs: Vec<String>,
+    streams: Vec<Tally>,
     warnings: Vec<String>,
     /// Whether the whole input was read, and its sound.
     #[serde(skip)]
@@ -238,6 +253,9 @@ fn report(summary: &Summary) {
     for path in summary.outputs.iter().filter(|path| *path != STDOUT) {
         eprintln!("wrote {path}");
     }
+    for stream in &summary.streams {
+        eprintln!("{}", stream.text());
+    }
 }
 
 /// Runs the pipeline to the end of the source and returns a summary, also if the source failed
@@ -253,8 +271,10 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
     args.check_outputs(&spec)?;
     let interrupted = StopFlag::new();
     let plan = plan(args, &spec, &interrupted);
+    let streams = args.streams.open()?;
     stop_on_ctrl_c(&interrupted)?;
     let network = args.network.load(common, None)?;
+    args.measures.check_joints(network.skeleton())?;
     let device = network.device().spec.to_string();
     let figures = SharedFigures::default();
     let pacing = if args.live {
@@ -263,18 +283,8 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         Pacing::EveryFrame
     };
     let mut pipeline = Pipeline::start(pacing, Arc::new(|| {}))?;
-    pipeline.set_look(Look {
-        overlays: OVERLAYS
-            .iter()
-            .filter(|o| args.overlay.iter().any(|name| name == o.name))
-            .collect(),
-        style: OverlayStyle {
-            keypoint_threshold: args.kpt_thr,
-            ..OverlayStyle::default()
-        },
-        is_smoothed: !args.no_smooth,
-        ..Look::default()
-    });
+    pipeline.set_look(look(args));
+    pipeline.send_to(Some(Arc::clone(&streams)));
     let estimator = args.people.estimator(network, !args.no_smooth)?;
     pipeline.switch_model(&args.network.model, Box::new(|| Ok(estimator)))?;
     wait_for_model(&pipeline)?;
@@ -324,6 +334,7 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         latency: figures.latencies.percentiles(),
         stages: figures.stages.report(),
         outputs: args.outputs().map(|p| p.display().to_string()).collect(),
+        streams: streams.finish(),
         warnings: warnings.texts,
         is_complete,
         damaged: warnings.is_damaged,
@@ -331,6 +342,22 @@ fn annotate(common: &Common, args: &RunArgs) -> anyhow::Result<(Summary, Option<
         error: failure.as_ref().map(super::one_line),
     };
     Ok((summary, failure))
+}
+
+fn look(args: &RunArgs) -> Look {
+    Look {
+        overlays: OVERLAYS
+            .iter()
+            .filter(|o| args.overlay.iter().any(|name| name == o.name))
+            .collect(),
+        style: OverlayStyle {
+            keypoint_threshold: args.kpt_thr,
+            measures: args.measures.drawn(),
+            ..OverlayStyle::default()
+        },
+        is_smoothed: !args.no_smooth,
+        ..Look::default()
+    }
 }
 
 fn plan(args: &RunArgs, spec: &SourceSpec, interrupted: &StopFlag) -> OutputPlan {
@@ -348,6 +375,8 @@ fn plan(args: &RunArgs, spec: &SourceSpec, interrupted: &StopFlag) -> OutputPlan
                 stem.to_string_lossy().into_owned()
             }),
         overwrite: args.overwrite,
+        measures: args.measures.written(),
+        least_score: args.kpt_thr,
         record: args.record.clone(),
         exports: EXPORTERS
             .iter()

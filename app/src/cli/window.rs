@@ -260,6 +260,16 @@ impl Infer for Titled {
         Ok(self.titled(output))
     }
 
+    fn visit(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let output = self.estimator.visit(frame, near, requested)?;
+        Ok(self.titled(output))
+    }
+
     fn look_at(&mut self, frame: &Frame, near: BBox) -> Result<PoseOutput> {
         let output = self.estimator.look_at(frame, near)?;
         Ok(self.titled(output))

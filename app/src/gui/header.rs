@@ -54,12 +54,7 @@ pub(super) fn header_ui(ui: &mut Ui, views: &[Box<dyn AppView>], cx: &mut PanelC
 
 /// Shows where images stay and what the networks run on; the About sheet says so as well.
 fn badges_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
-    widgets::badge_ui(
-        ui,
-        "local only",
-        theme::GREEN,
-        "Images, poses and recordings stay on this computer: no account, no upload, no telemetry.",
-    );
+    place_ui(ui, cx);
     let drawn_by = match &cx.ui_state.adapter {
         Some(adapter) => format!("\nThe window is {}.", adapter.text()),
         None => String::new(),
@@ -73,6 +68,31 @@ fn badges_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
             cx.device().name,
             cx.device().why
         ),
+    );
+}
+
+/// Shows where joints go, if they leave this computer.
+fn place_ui(ui: &mut Ui, cx: &PanelContext<'_>) {
+    let sending = &cx.ui_state.sending;
+    if sending.is_on
+        && let Some(first) = sending.elsewhere.first()
+    {
+        let more = match sending.elsewhere.len() {
+            1 => String::new(),
+            n => format!(" + {}", n - 1),
+        };
+        let help = format!(
+            "Joints are sent to {}. Images and recordings stay on this computer.",
+            sending.elsewhere.join(", ")
+        );
+        widgets::badge_ui(ui, &format!("joints to {first}{more}"), theme::RIGHT, &help);
+        return;
+    }
+    widgets::badge_ui(
+        ui,
+        "local only",
+        theme::GREEN,
+        "Images, poses and recordings stay on this computer: no account, no upload, no telemetry.",
     );
 }
 

@@ -1,27 +1,21 @@
 //! Background tasks of the window: dialogs, camera lists, writing images.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::pipeline::session::SessionEntry;
+use poselens_engine::send::Streams;
 use poselens_engine::source::{image, video};
 use poselens_engine::{Error, Result};
 
 use crate::gui::action::{Action, RecordAsk, WindowAction};
 use crate::gui::context::SourceChoice;
+use crate::gui::dialog::{Answer, answer};
 use crate::gui::listing::Listing;
 use crate::gui::waker::Waker;
-
-/// A dialog that closes faster than this was never visible: there is no dialog service.
-pub(super) const UNSEEN: Duration = Duration::from_millis(300);
 
 /// Result of a background task.
 pub enum TaskResult {
@@ -41,6 +35,8 @@ pub enum TaskResult {
     RecordPicked(RecordAsk, Vec<PathBuf>),
     /// Files to record one after the other.
     Queue(Listing),
+    /// Targets of joints were opened, with the serial number of the request.
+    Streams(u64, Result<Arc<Streams>>),
     /// A recording's folder was renamed, moved to the bin or shown.
     Changed(std::result::Result<Option<String>, String>),
     /// Recently opened files that no longer exist.
@@ -98,16 +94,15 @@ impl Tasks {
             (None, Some(dialog.pick_folder()))
         };
         self.task("file dialog", move || {
-            let start = Instant::now();
             let picked = match (file, folder) {
-                (Some(file), _) => block_on(file),
-                (_, Some(folder)) => block_on(folder),
-                _ => None,
+                (Some(file), _) => answer(file),
+                (_, Some(folder)) => answer(folder),
+                _ => Answer::Cancelled,
             };
             match picked {
-                Some(picked) => TaskResult::Picked(Some(action(picked.path()))),
-                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
-                None => TaskResult::Picked(None),
+                Answer::Picked(picked) => TaskResult::Picked(Some(action(picked.path()))),
+                Answer::NoDialog => TaskResult::NoDialog,
+                Answer::Cancelled => TaskResult::Picked(None),
             }
         })
     }
@@ -144,19 +139,18 @@ impl Tasks {
             }
         };
         self.task("recordings dialog", move || {
-            let start = Instant::now();
             let picked = match (files, folder) {
-                (Some(files), _) => block_on(files),
-                (_, Some(folder)) => block_on(folder).map(|folder| vec![folder]),
-                _ => None,
+                (Some(files), _) => answer(files),
+                (_, Some(folder)) => answer(async { folder.await.map(|folder| vec![folder]) }),
+                _ => Answer::Cancelled,
             };
             match picked {
-                Some(files) => {
+                Answer::Picked(files) => {
                     let paths = files.iter().map(|f| f.path().to_owned()).collect();
                     TaskResult::RecordPicked(ask, paths)
                 }
-                None if start.elapsed() < UNSEEN => TaskResult::NoDialog,
-                None => TaskResult::Picked(None),
+                Answer::NoDialog => TaskResult::NoDialog,
+                Answer::Cancelled => TaskResult::Picked(None),
             }
         })
     }
@@ -179,24 +173,5 @@ pub(super) fn in_folder(
     match folder {
         Some(folder) => dialog.set_directory(folder),
         None => dialog,
-    }
-}
-
-/// Blocks this thread until the future is ready.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
     }
 }

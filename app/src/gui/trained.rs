@@ -1,9 +1,40 @@
 //! Names of networks with custom weights: `sfm@/folder/best.safetensors`. Rows of `MODELS` contain
 //! no `@`, so a plain name means the bundled weights.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf, absolute};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use poselens_engine::project::ProjectFile;
 
 use crate::gui::titles::moment;
+
+/// What label projects are called, by their folders. Each is read once; [`call_project`] keeps it up
+/// to date.
+static PROJECTS: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+fn projects() -> MutexGuard<'static, BTreeMap<PathBuf, String>> {
+    PROJECTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls the networks of the label project in `folder` by this name of the project from now on.
+pub fn call_project(folder: &Path, name: String) {
+    projects().insert(folder.to_owned(), name);
+}
+
+/// Returns what the label project in `folder` is called; without its description, the name of the
+/// folder.
+fn project_name(folder: &Path) -> Option<String> {
+    let folder = absolute(folder).ok()?;
+    if let Some(name) = projects().get(&folder) {
+        return Some(name.clone());
+    }
+    let own = folder.file_name()?.to_string_lossy().into_owned();
+    let file = ProjectFile::read(&folder);
+    let name = file.map_or(own, |file| file.title(&folder));
+    call_project(&folder, name.clone());
+    Some(name)
+}
 
 /// Joins a model name and a weights path; the inverse of [`split`].
 pub fn join(model: &str, weights: &Path) -> String {
@@ -31,12 +62,16 @@ pub fn title(name: &str) -> String {
     }
 }
 
-/// Returns `dance 2` for `dance/versions/2`, the second version of a label project.
+/// Returns `dance 2` for `dance/versions/2`, the second version of the label project `dance`.
 fn version_title(folder: &Path) -> Option<String> {
     let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
     let versions = folder.parent()?;
     (name(versions)? == "versions").then_some(())?;
-    Some(format!("{} {}", name(versions.parent()?)?, name(folder)?))
+    Some(format!(
+        "{} {}",
+        project_name(versions.parent()?)?,
+        name(folder)?
+    ))
 }
 
 /// Returns the [`title`] of a network trained in the folder called `folder`; times are shortened.
@@ -66,5 +101,20 @@ mod tests {
         let name = "sfm@/labels/dance/versions/2/weights.safetensors";
         assert_eq!(title(name), "sfm · dance 2");
         assert_eq!((split("sfm"), title("sfm")), (("sfm", None), "sfm".into()));
+    }
+
+    /// Fails when a network of a renamed label project is listed by the name of its folder, or by the
+    /// name that the project had before.
+    #[test]
+    fn networks_are_called_like_their_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("again");
+        std::fs::create_dir(&place).unwrap();
+        let file = "version = 1\nname = \"Misfits\"\nskeleton = \"coco17\"\nmodel = \"sfm\"\n";
+        std::fs::write(place.join("project.toml"), file).unwrap();
+        let name = join("sfm", &place.join("versions/1/weights.safetensors"));
+        assert_eq!(title(&name), "sfm · Misfits 1");
+        call_project(&place, "Dancers".to_owned());
+        assert_eq!(title(&name), "sfm · Dancers 1");
     }
 }

@@ -9,6 +9,7 @@ use poselens_engine::estimator::People;
 use poselens_engine::output::AttentionMap;
 use poselens_engine::pipeline::session::{AnnotationProgress, FileProgress, SessionEntry};
 use poselens_engine::pipeline::{Presented, Stats, TapProgress};
+use poselens_engine::send::Tally;
 use poselens_engine::skeleton::Skeleton;
 use poselens_engine::source::{CameraFormats, Extent, SourceInfo, SourceStatus};
 use poselens_engine::track::Selection;
@@ -92,6 +93,17 @@ pub struct QueueShown {
     pub is_stopping: bool,
     /// The file on the screen is being recorded or waits.
     pub has_shown: bool,
+}
+
+/// Live streams of joints.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sending {
+    /// Joints are sent, or the targets are being opened.
+    pub is_on: bool,
+    /// Targets on other computers that are sent to, or that the user is asked about.
+    pub elsewhere: Vec<String>,
+    /// Counts of each target; empty until all are open.
+    pub tallies: Vec<Tally>,
 }
 
 /// An attention map the user can choose.
@@ -225,6 +237,8 @@ pub struct UiState {
     pub recording: Option<Recording>,
     /// Queue of files to record.
     pub queue: QueueShown,
+    /// Live streams of joints.
+    pub sending: Sending,
     /// Finished and interrupted recordings, newest first; `None` while searching.
     pub recordings: Option<Vec<SessionEntry>>,
     /// The recording being annotated again, if any.
@@ -281,6 +295,7 @@ impl Default for UiState {
             stats: Stats::default(),
             recording: None,
             queue: QueueShown::default(),
+            sending: Sending::default(),
             recordings: None,
             annotating: None,
             busy: Vec::new(),

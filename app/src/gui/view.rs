@@ -294,7 +294,10 @@ impl HeaderText {
             (false, true) => theme::LEFT,
         };
         Some(Self {
-            name: source.name.clone(),
+            name: presented.map_or_else(
+                || source.name.clone(),
+                |presented| frame_title(&source.name, &presented.frame),
+            ),
             more: presented.map_or(String::new(), |p| {
                 let people = p.output.as_ref().and_then(|output| people_text(output));
                 let people = people.map_or(String::new(), |people| format!("   {people}"));
@@ -322,8 +325,35 @@ fn people_text(output: &PoseOutput) -> Option<String> {
     }
 }
 
+/// Returns the name of the source of a frame; for a folder of images, with the file of the frame.
+pub(super) fn frame_title(source: &str, frame: &Frame) -> String {
+    match &frame.file {
+        Some(file) if !source.ends_with(&**file) => format!("{file} in {source}"),
+        _ => source.to_owned(),
+    }
+}
+
 /// Formats the size: `1280 × 720`.
 pub(super) fn size_text(frame: &Frame) -> String {
     let size = frame.size();
     format!("{} × {}", size.width, size.height)
+}
+
+#[cfg(test)]
+mod tests {
+    use poselens_engine::frame::Pixels;
+    use poselens_engine::geometry::Size;
+
+    use super::*;
+
+    /// Fails when nothing says which image of a folder is shown, or the name of a single image is
+    /// written twice.
+    #[test]
+    fn the_file_of_a_frame_is_named() {
+        let frame = || Frame::new(1, 0.0, Size::new(1, 1), Pixels::unpooled(vec![0; 4]));
+        let image = frame().of_file("b.png");
+        assert_eq!(frame_title("holiday", &image), "b.png in holiday");
+        assert_eq!(frame_title("b.png", &image), "b.png");
+        assert_eq!(frame_title("clip.mp4", &frame()), "clip.mp4");
+    }
 }

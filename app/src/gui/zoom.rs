@@ -7,6 +7,9 @@ use poselens_shaders::view::{View, Zoom};
 /// One wheel notch is 50 points and magnifies by about a fifth.
 const ZOOM_PER_POINT: f32 = 0.18 / 50.0;
 
+/// Minimum width of lines over an image, in points.
+const MIN_LINE: f64 = 1.5;
+
 /// Returns the zoom after magnifying the image by `factor` about the centre of its area.
 pub(super) fn magnified(zoom: Zoom, factor: f64) -> Zoom {
     let factor = (zoom.factor * factor).clamp(1.0, Zoom::MAX_FACTOR);
@@ -39,8 +42,12 @@ impl Placed {
         // At this size, text 14 points high is legible.
         let min_unit = (2.0 * scale).round() as usize;
         let image = [size.width, size.height];
+        let view = View {
+            min_line: MIN_LINE * f64::from(scale),
+            ..View::letterbox(image, screen, zoom, is_mirrored, min_unit)
+        };
         Self {
-            view: View::letterbox(image, screen, zoom, is_mirrored, min_unit),
+            view,
             corner,
             scale: f64::from(scale),
         }

@@ -63,6 +63,24 @@ mod tests {
     use crate::dataset::{Request, Split, guess_format, usual_images};
     use serde_json::json;
 
+    /// Fails when an empty folder is refused with a list of formats alone, as if it had labels.
+    #[test]
+    fn an_empty_folder_is_called_empty() {
+        let root = tempfile::tempdir().unwrap();
+        let message = || match guess_format(root.path()) {
+            Ok(format) => format.name.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let text = message();
+        assert!(
+            text.contains("the folder is empty: there is no label file in it; known are"),
+            "{text}"
+        );
+        std::fs::write(root.path().join("notes.txt"), "x").unwrap();
+        let text = message();
+        assert!(text.contains("no known labels; known are"), "{text}");
+    }
+
     /// Fails when a clip folder is not recognised, its images are not found, frames lose their
     /// clip, or a list of detection results is taken for labels.
     #[test]

@@ -242,7 +242,13 @@ pub fn guess_format(path: &Path) -> Result<&'static DatasetSpec> {
     DATASETS.iter().find(|d| (d.accepts)(path)).ok_or_else(|| {
         let known = DATASETS.iter().map(|d| format!("{} ({})", d.name, d.help));
         let known = known.collect::<Vec<_>>().join("; ");
-        Error::data(path, format!("no known labels; known are {known}"))
+        let mut entries = std::fs::read_dir(path).into_iter().flatten();
+        let what = if about.is_dir() && entries.next().is_none() {
+            "the folder is empty: there is no label file in it"
+        } else {
+            "no known labels"
+        };
+        Error::data(path, format!("{what}; known are {known}"))
     })
 }
 

@@ -9,7 +9,7 @@ use crate::geometry::{BBox, Roi};
 use crate::output::{Approach, PeopleCount, PoseOutput, Stage, Timings};
 use crate::pose::Pose;
 use crate::track::{
-    MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, SingleOptions,
+    KnownPeople, MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, SingleOptions,
     SingleTracker, Tracker, assign,
 };
 
@@ -19,6 +19,7 @@ pub struct Estimator {
     tracker: Box<dyn Tracker>,
     cuts: SceneCut,
     selector: Selector,
+    known: KnownPeople,
     /// Tracker and scene before the last frame, with which the same frame gives the same poses again.
     before: Option<(Box<dyn Tracker>, SceneCut)>,
     /// Id and time of the last frame.
@@ -45,6 +46,7 @@ impl Estimator {
             tracker,
             cuts: SceneCut::default(),
             selector: Selector::default(),
+            known: KnownPeople::default(),
             before: None,
             last: (0, f64::NEG_INFINITY),
         }
@@ -113,6 +115,7 @@ impl Infer for Estimator {
                     // A new run: track ids start again at 1.
                     self.tracker.reset();
                     self.selector.reset();
+                    self.known.clear();
                 }
                 self.before = Some((self.tracker.copied(), self.cuts.clone()));
                 self.last = this;
@@ -123,6 +126,7 @@ impl Infer for Estimator {
             self.tracker.forget();
         }
         let mut output = self.infer_regions(frame, requested, is_cut)?;
+        self.known.tracked(frame, &output.poses);
         self.selector.keep_selected(frame, &mut output.poses);
         Ok(output)
     }
@@ -144,12 +148,25 @@ impl Infer for Estimator {
         near: &[Pose],
         requested: RequestedMaps,
     ) -> Result<PoseOutput> {
-        let fresh = self.tracker.fresh();
-        let live = std::mem::replace(&mut self.tracker, fresh);
-        let found = self.infer_unordered(frame, near, requested);
-        self.tracker = live;
-        let mut output = found?;
-        given_ids(&mut output.poses, near);
+        let mut output = self.infer_alone(frame, near, requested)?;
+        let ids = nearest_ids(&output.poses, near);
+        give_ids(&mut output.poses, &ids);
+        self.selector
+            .clone()
+            .keep_selected(frame, &mut output.poses);
+        Ok(output)
+    }
+
+    fn visit(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let mut output = self.infer_alone(frame, near, requested)?;
+        let ids = visited_ids(&self.known, frame, &output.poses, near);
+        give_ids(&mut output.poses, &ids);
+        self.known.visited(frame, &output.poses);
         self.selector
             .clone()
             .keep_selected(frame, &mut output.poses);
@@ -161,19 +178,36 @@ impl Infer for Estimator {
     }
 }
 
-/// Removes smoothing and past of poses that were found in a single frame, and gives each the track id
-/// of the nearest of `near`. Returns the pairs of old and new ids.
-pub(super) fn given_ids(poses: &mut [Pose], near: &[Pose]) -> Vec<(u64, Option<u64>)> {
-    let owners = assign(&closeness(poses, near), f64::NEG_INFINITY);
-    let mut ids = Vec::with_capacity(poses.len());
-    for (pose, owner) in poses.iter_mut().zip(owners) {
+/// Removes smoothing and past of poses that were found in a single frame, and gives them these track
+/// ids. Returns the pairs of old and new ids.
+pub(super) fn give_ids(poses: &mut [Pose], ids: &[Option<u64>]) -> Vec<(u64, Option<u64>)> {
+    let mut pairs = Vec::with_capacity(poses.len());
+    for (pose, given) in poses.iter_mut().zip(ids) {
         pose.keypoints.clone_from(&pose.keypoints_raw);
         pose.past.clear();
-        let given = owner.and_then(|i| near[i].track_id);
-        ids.extend(pose.track_id.map(|own| (own, given)));
-        pose.track_id = given;
+        pairs.extend(pose.track_id.map(|own| (own, *given)));
+        pose.track_id = *given;
     }
-    ids
+    pairs
+}
+
+/// Returns, for each pose, the track id of the nearest of `near`.
+pub(super) fn nearest_ids(poses: &[Pose], near: &[Pose]) -> Vec<Option<u64>> {
+    let owners = assign(&closeness(poses, near), f64::NEG_INFINITY).into_iter();
+    owners.map(|owner| near[owner?].track_id).collect()
+}
+
+/// Returns the track ids of the people in a visited frame: those of known people in frames around it,
+/// otherwise of `near`.
+pub(super) fn visited_ids(
+    known: &KnownPeople,
+    frame: &Frame,
+    poses: &[Pose],
+    near: &[Pose],
+) -> Vec<Option<u64>> {
+    known
+        .ids(frame, poses)
+        .unwrap_or_else(|| nearest_ids(poses, near))
 }
 
 /// Returns the negative distance between box centres, for every pose and each of `others`.
@@ -184,6 +218,20 @@ fn closeness(poses: &[Pose], others: &[Pose]) -> Vec<Vec<f64>> {
 }
 
 impl Estimator {
+    /// Processes one frame with a tracker of its own; the ids are its own as well.
+    fn infer_alone(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let fresh = self.tracker.fresh();
+        let live = std::mem::replace(&mut self.tracker, fresh);
+        let found = self.infer_unordered(frame, near, requested);
+        self.tracker = live;
+        found
+    }
+
     /// Processes one frame with a tracker that has no people yet. A top-down network first searches
     /// for a person, unless `near` tells where to look, then runs on the crop and returns its maps.
     /// A bottom-up network processes the whole frame and needs no second run.

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::following::{Thresholds, given_ids, single};
+use super::following::{Thresholds, give_ids, nearest_ids, single, visited_ids};
 use super::{Infer, Network, NetworkOptions, RequestedMaps};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -32,8 +32,8 @@ use crate::output::{Approach, PeopleCount, PoseOutput, RegionOutput, Stage, Timi
 use crate::pose::Pose;
 use crate::skeleton::JointMap;
 use crate::track::{
-    MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, Sighting, SingleTracker,
-    Track, Tracker, evidence_with,
+    KnownPeople, MultiOptions, MultiTracker, OneEuro, SceneCut, Selection, Selector, Sighting,
+    SingleTracker, Track, Tracker, evidence_with,
 };
 use believe::{Choice, is_same};
 use looks::Look;
@@ -57,6 +57,7 @@ pub struct Several {
     budget: Option<Duration>,
     costs: Costs,
     selector: Selector,
+    known: KnownPeople,
     state: State,
     /// The finder's output for the last frame, if its limb fields were requested.
     whole: Option<RegionOutput>,
@@ -137,6 +138,7 @@ impl Several {
             budget: None,
             costs: Costs::default(),
             selector: Selector::default(),
+            known: KnownPeople::default(),
             state,
             whole: None,
             before: None,
@@ -347,8 +349,9 @@ impl Several {
         people: PeopleCount,
         timings: Timings,
     ) -> PoseOutput {
+        self.known.tracked(frame, &poses);
         self.selector.keep_selected(frame, &mut poses);
-        regions.retain(|r| r.track_id.is_none() || poses.iter().any(|p| p.track_id == r.track_id));
+        keep_regions_of(&poses, &mut regions);
         PoseOutput {
             frame: frame.clone(),
             model: Arc::clone(&self.closer.name),
@@ -359,6 +362,55 @@ impl Several {
             people,
         }
     }
+}
+
+impl Several {
+    /// Processes a frame without the state of the run; everyone is returned, with ids of their own.
+    fn process_alone(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let mut fresh = self.state.clone();
+        fresh.reset();
+        let n_joints = self.closer.skeleton.n_joints();
+        let known = near.iter().filter(|p| p.keypoints_raw.len() == n_joints);
+        fresh.tracker.update(frame, known.cloned().collect());
+        let live = (
+            std::mem::replace(&mut self.state, fresh),
+            std::mem::take(&mut self.selector),
+            std::mem::take(&mut self.known),
+            self.budget.take(),
+        );
+        let found = self.process_with_fields(frame, requested);
+        (self.state, self.selector, self.known, self.budget) = live;
+        found
+    }
+
+    /// Keeps the selected people of a frame that was processed on its own, and their regions.
+    fn selected(&self, mut output: PoseOutput) -> PoseOutput {
+        let frame = output.frame.clone();
+        self.selector
+            .clone()
+            .keep_selected(&frame, &mut output.poses);
+        keep_regions_of(&output.poses, &mut output.regions);
+        output
+    }
+}
+
+/// Gives people who were found in a single frame these track ids, and their regions as well.
+fn renumber(output: &mut PoseOutput, ids: &[Option<u64>]) {
+    let pairs = give_ids(&mut output.poses, ids);
+    for region in &mut output.regions {
+        let given = pairs.iter().find(|(own, _)| Some(*own) == region.track_id);
+        region.track_id = given.and_then(|(_, id)| *id);
+    }
+}
+
+/// Keeps the regions of these people, and those of nobody.
+fn keep_regions_of(poses: &[Pose], regions: &mut Vec<RegionOutput>) {
+    regions.retain(|r| r.track_id.is_none() || poses.iter().any(|p| p.track_id == r.track_id));
 }
 
 impl Infer for Several {
@@ -372,6 +424,7 @@ impl Infer for Several {
                     // A new run: track ids start again at 1.
                     self.state.reset();
                     self.selector.reset();
+                    self.known.clear();
                 }
                 self.before = Some(self.state.clone());
                 self.last = this;
@@ -404,30 +457,23 @@ impl Infer for Several {
         near: &[Pose],
         requested: RequestedMaps,
     ) -> Result<PoseOutput> {
-        let mut fresh = self.state.clone();
-        fresh.reset();
-        let n_joints = self.closer.skeleton.n_joints();
-        let known = near.iter().filter(|p| p.keypoints_raw.len() == n_joints);
-        fresh.tracker.update(frame, known.cloned().collect());
-        let live = (
-            std::mem::replace(&mut self.state, fresh),
-            self.selector.clone(),
-            self.budget.take(),
-        );
-        // Ids are not yet those of the known people.
-        self.selector = Selector::default();
-        let found = self.process_with_fields(frame, requested);
-        (self.state, self.selector, self.budget) = live;
-        let mut output = found?;
-        let ids = given_ids(&mut output.poses, near);
-        for region in &mut output.regions {
-            let given = ids.iter().find(|(own, _)| Some(*own) == region.track_id);
-            region.track_id = given.and_then(|(_, id)| *id);
-        }
-        self.selector
-            .clone()
-            .keep_selected(frame, &mut output.poses);
-        Ok(output)
+        let mut output = self.process_alone(frame, near, requested)?;
+        let ids = nearest_ids(&output.poses, near);
+        renumber(&mut output, &ids);
+        Ok(self.selected(output))
+    }
+
+    fn visit(
+        &mut self,
+        frame: &Frame,
+        near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let mut output = self.process_alone(frame, near, requested)?;
+        let ids = visited_ids(&self.known, frame, &output.poses, near);
+        renumber(&mut output, &ids);
+        self.known.visited(frame, &output.poses);
+        Ok(self.selected(output))
     }
 }
 

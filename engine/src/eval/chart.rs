@@ -140,6 +140,7 @@ mod tests {
                 n_people: 1,
                 n_joints: 8,
             }),
+            hits: std::collections::BTreeMap::new(),
             pckh: None,
             oks: Some(CocoAp::default()),
         };

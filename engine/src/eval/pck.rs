@@ -55,22 +55,29 @@ impl Pck {
         }
     }
 
-    /// Adds one person: labelled joints (`None` where unlabelled) and predicted ones.
-    pub fn add(&mut self, labels: &[Option<Point>], pose: &[Point]) {
+    /// Adds one person: labelled joints (`None` where unlabelled) and predicted ones. Returns how many
+    /// of the limb joints are correct, and the number of those.
+    pub fn add(&mut self, labels: &[Option<Point>], pose: &[Point]) -> [u32; 2] {
+        let mut hits = [0; 2];
         let Some(torso) = torso(self.skeleton, labels) else {
-            return;
+            return hits;
         };
         self.n_people += 1;
         for (j, (label, p)) in labels.iter().zip(pose).enumerate() {
             if let Some(q) = label {
-                self.rates.add(j, p.distance(*q) <= self.threshold * torso);
+                let is_hit = p.distance(*q) <= self.threshold * torso;
+                self.rates.add(j, is_hit);
+                if is_limb(&self.skeleton.joints[j]) {
+                    hits[0] += u32::from(is_hit);
+                    hits[1] += 1;
+                }
             }
         }
+        hits
     }
 
     /// Returns the results; `None` if no person with a labelled torso was added.
     pub fn report(&self) -> Option<PckReport> {
-        let is_limb = |name: &str| LIMB_JOINTS.contains(&common_name(name));
         (self.n_people > 0).then(|| PckReport {
             mean: self.rates.pooled(is_limb),
             mean_all: self.rates.pooled(|_| true),
@@ -81,6 +88,10 @@ impl Pck {
             n_joints: self.rates.n_pooled(is_limb),
         })
     }
+}
+
+fn is_limb(name: &str) -> bool {
+    LIMB_JOINTS.contains(&common_name(name))
 }
 
 /// Returns the distance from the left shoulder to the right hip, if both are labelled and differ.

@@ -1,5 +1,7 @@
 //! Options and results of an evaluation.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::coco_ap::CocoAp;
@@ -43,6 +45,9 @@ pub struct EvalReport {
     pub n_people: usize,
     /// PCK; `None` without labelled boxes or without a labelled torso.
     pub pck: Option<PckReport>,
+    /// Number of correct joints of which PCK is the mean, and of all, by image.
+    #[serde(skip)]
+    pub hits: BTreeMap<u64, [u32; 2]>,
     /// PCKh; `None` without labelled boxes or without a labelled head.
     pub pckh: Option<PckhReport>,
     /// COCO's OKS metrics; `None` for skeletons without OKS sigmas.

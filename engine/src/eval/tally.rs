@@ -1,6 +1,8 @@
 //! Parts shared by both protocols: the labelled people, the accumulated predictions, and the
 //! report.
 
+use std::collections::BTreeMap;
+
 use super::coco_ap::{Detection, coco_ap};
 use super::pck::Pck;
 use super::pckh::Pckh;
@@ -95,6 +97,8 @@ pub(super) fn check_joints(skeleton: &Skeleton, n: usize) -> Result<()> {
 pub(super) struct Tally {
     skeleton: &'static Skeleton,
     pck: Pck,
+    /// Correct limb joints and their number, by image.
+    hits: BTreeMap<u64, [u32; 2]>,
     pckh: Pckh,
     /// Predictions for OKS.
     pub(super) detections: Vec<Detection>,
@@ -108,6 +112,7 @@ impl Tally {
         Self {
             skeleton,
             pck: Pck::new(skeleton, options.pck_threshold),
+            hits: BTreeMap::new(),
             pckh: Pckh::new(skeleton, options.pckh_threshold),
             detections: Vec::new(),
             n_people: 0,
@@ -118,7 +123,9 @@ impl Tally {
     pub(super) fn add(&mut self, sample: &Sample, label: &Annotation, joints: &[Point]) {
         let labels = label.joints.iter().map(|j| j.inside(sample.size));
         let labels: Vec<_> = labels.collect();
-        self.pck.add(&labels, joints);
+        let [found, all] = self.pck.add(&labels, joints);
+        let of_image = self.hits.entry(sample.image_id).or_default();
+        *of_image = [of_image[0] + found, of_image[1] + all];
         self.pckh.add(label.head_box, &labels, joints);
     }
 
@@ -128,6 +135,7 @@ impl Tally {
         EvalReport {
             n_people: self.n_people,
             pck: self.pck.report(),
+            hits: self.hits,
             pckh: self.pckh.report(),
             oks: (!sigmas.is_empty()).then(|| {
                 let samples: Vec<Sample> = samples.iter().map(in_the_picture).collect();

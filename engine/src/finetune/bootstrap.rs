@@ -12,6 +12,8 @@ const N_RESAMPLED: usize = 2000;
 const LEVEL: f64 = 0.95;
 /// Limits of PCK in torso lengths.
 const LIMITS: [f64; 2] = [0.1, 0.2];
+/// With fewer frames no difference is clear.
+pub(super) const MIN_FRAMES: usize = 3;
 /// Seed of the resampling.
 const SEED: u64 = 15;
 
@@ -127,16 +129,33 @@ pub(super) fn compare(
 ) -> Option<Comparison> {
     let sums = |frames: &[FrameErrors]| frames.iter().map(Sums::of).collect::<Vec<_>>();
     let both = [sums(before), sums(after)];
-    let total = |sums: &Vec<Sums>, frames: &mut dyn Iterator<Item = usize>| {
-        let mut total = Sums::default();
-        frames.for_each(|i| total.add(&sums[i]));
-        total
-    };
     let n = before.len().min(after.len());
     let [old, new] = both.each_ref().map(|sums| total(sums, &mut (0..n)));
     if old.n == 0.0 {
         return None;
     }
+    let [of_old, of_new, of_difference] = &resampled(&both, n);
+    let (old_means, new_means) = (old.means(), new.means());
+    Some(Comparison {
+        frames: n,
+        people: before.iter().map(|frame| frame.people.len()).sum(),
+        joints: old.n as usize,
+        left_out,
+        before: Figures::of(old_means, of_old),
+        after: Figures::of(new_means, of_new),
+        difference: Figures::of(less(new_means, old_means), of_difference),
+    })
+}
+
+fn total(sums: &[Sums], frames: &mut dyn Iterator<Item = usize>) -> Sums {
+    let mut total = Sums::default();
+    frames.for_each(|i| total.add(&sums[i]));
+    total
+}
+
+/// Returns the means of the old and the new network, and their difference, in resampled sets of `n`
+/// frames.
+fn resampled(both: &[Vec<Sums>; 2], n: usize) -> [Vec<[f64; 3]>; 3] {
     let mut rng = Rng::new(&[SEED]);
     let mut samples: [Vec<[f64; 3]>; 3] = Default::default();
     for _ in 0..N_RESAMPLED {
@@ -151,17 +170,26 @@ pub(super) fn compare(
             }
         }
     }
-    let [of_old, of_new, of_difference] = &samples;
-    let (old_means, new_means) = (old.means(), new.means());
-    Some(Comparison {
-        frames: n,
-        people: before.iter().map(|frame| frame.people.len()).sum(),
-        joints: old.n as usize,
-        left_out,
-        before: Figures::of(old_means, of_old),
-        after: Figures::of(new_means, of_new),
-        difference: Figures::of(less(new_means, old_means), of_difference),
-    })
+    samples
+}
+
+/// Returns the 95 % interval of the difference in PCK of two networks on the same images, paired by
+/// image; for each image, the number of found joints and of all is given. `None` if these are not the
+/// same images, or too few for an interval.
+pub fn pck_interval(before: &[[u32; 2]], after: &[[u32; 2]]) -> Option<Interval> {
+    let n = before.len();
+    let is_same = |(old, new): (&[u32; 2], &[u32; 2])| old[1] == new[1];
+    if n < MIN_FRAMES || n != after.len() || !before.iter().zip(after).all(is_same) {
+        return None;
+    }
+    let sums = |[found, all]: &[u32; 2]| Sums {
+        n: f64::from(*all),
+        values: [f64::from(*found), 0.0, 0.0],
+    };
+    let both = [before, after].map(|hits| hits.iter().map(sums).collect::<Vec<_>>());
+    let [.., differences] = resampled(&both, n);
+    let shares: Vec<f64> = differences.iter().map(|values| values[0]).collect();
+    (!shares.is_empty()).then(|| interval(shares))
 }
 
 fn less(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
@@ -181,6 +209,26 @@ mod tests {
             poses: Vec::new(),
         };
         errors.iter().enumerate().map(frame).collect()
+    }
+
+    /// Fails when a difference of two joints in hundreds is called clear, or one in most images is not,
+    /// or networks are compared on other images.
+    #[test]
+    fn few_joints_are_no_clear_difference() {
+        let before = vec![[10, 12]; 25];
+        let mut after = before.clone();
+        after[3][0] += 1;
+        after[17][0] += 1;
+        let [low, high] = pck_interval(&before, &after).unwrap();
+        assert!(low <= 0.0 && high > 0.0, "{low} {high}");
+        let clear: Vec<_> = before
+            .iter()
+            .map(|[found, all]| [found + 1, *all])
+            .collect();
+        let [low, _] = pck_interval(&before, &clear).unwrap();
+        assert!((low - 1.0 / 12.0).abs() < 1e-9, "{low}");
+        assert_eq!(pck_interval(&before, &clear[1..]), None);
+        assert_eq!(pck_interval(&before[..2], &clear[..2]), None);
     }
 
     /// Fails when a mean or share is wrong, or an interval differs from the normal distribution's,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{Comparison, Figures, Interval, compare};
+use super::bootstrap::{Comparison, Figures, Interval, MIN_FRAMES, compare};
 use super::errors::{FrameErrors, MeasuredPose, MeasuringSet};
 use super::plan::{Use, round_name};
 use super::sets;
@@ -28,8 +28,6 @@ use crate::words::counted;
 const FILE: &str = "gate.json";
 /// Version of its format.
 const VERSION: u32 = 1;
-/// With fewer frames no difference is clear.
-const MIN_FRAMES: usize = 3;
 /// With fewer frames a remark says so.
 const FEW_FRAMES: usize = 10;
 /// Smaller changes of the old behaviour are not a loss: in torso lengths, and as a share of joints.

@@ -20,7 +20,7 @@ mod runs;
 mod sets;
 
 pub use accept::accept;
-pub use bootstrap::{Comparison, Figures, Interval, Intervals};
+pub use bootstrap::{Comparison, Figures, Interval, Intervals, pck_interval};
 pub use gate::{FrameResult, Gate, MeasuredJoints, PersonResult, TOLERANCE, Verdict, measure};
 pub use lock::RunLock;
 pub use options::{Effort, FinetuneOptions, Part};

@@ -12,6 +12,7 @@ mod caption;
 mod fields;
 mod fields_figure;
 mod heatmap;
+mod measures;
 mod skeleton;
 mod trail;
 
@@ -29,6 +30,7 @@ pub use caption::with_caption;
 pub use fields_figure::FieldsFigure;
 
 use crate::geometry::Size;
+use crate::measure::Measures;
 use crate::output::PoseOutput;
 use crate::pose::Keypoint;
 
@@ -80,6 +82,8 @@ pub struct OverlayStyle {
     pub side_badges: bool,
     /// Draws a legend for each map.
     pub legends: bool,
+    /// What is measured and written at the joints.
+    pub measures: Measures,
 }
 
 impl OverlayStyle {
@@ -111,6 +115,7 @@ impl Default for OverlayStyle {
             track_ids: true,
             side_badges: true,
             legends: true,
+            measures: Measures::default(),
         }
     }
 }
@@ -124,6 +129,14 @@ pub enum MapKind {
     Attention,
     /// Part affinity fields of the regions.
     Fields,
+}
+
+/// Overlays that are drawn together, from below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Maps,
+    Shapes,
+    Numbers,
 }
 
 /// An available overlay: a row of [`OVERLAYS`].
@@ -144,14 +157,23 @@ pub struct OverlaySpec {
 }
 
 impl OverlaySpec {
+    /// Returns its layer: maps below all shapes, and the numbers of measures above them.
+    fn layer(&self) -> Layer {
+        match self.name {
+            "measures" => Layer::Numbers,
+            _ if self.is_map() => Layer::Maps,
+            _ => Layer::Shapes,
+        }
+    }
+
     /// Returns whether it covers the image with a map.
     pub fn is_map(&self) -> bool {
         matches!(self.needs, Some(MapKind::Heatmaps | MapKind::Attention))
     }
 }
 
-/// All overlays in display order. Maps are drawn first; apart from that, earlier rows are drawn
-/// later and cover the others.
+/// All overlays in display order. Maps are drawn first and measures last; apart from that, earlier
+/// rows are drawn later and cover the others.
 pub const OVERLAYS: &[OverlaySpec] = &[
     OverlaySpec {
         name: "skeleton",
@@ -202,6 +224,14 @@ pub const OVERLAYS: &[OverlaySpec] = &[
         writes_ids: false,
         mark: fields::mark,
     },
+    OverlaySpec {
+        name: "measures",
+        title: "measures",
+        help: "joint angles, distances and speeds, written at the joints",
+        needs: None,
+        writes_ids: false,
+        mark: measures::mark,
+    },
 ];
 
 /// Returns the overlay named `name`.
@@ -209,8 +239,8 @@ pub fn overlay(name: &str) -> Option<&'static OverlaySpec> {
     OVERLAYS.iter().find(|o| o.name == name)
 }
 
-/// Builds the scene of `overlays` for `output`: maps at the bottom, and earlier rows above later
-/// ones.
+/// Builds the scene of `overlays` for `output`: maps at the bottom, measures on top, and otherwise
+/// earlier rows above later ones.
 pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyle) -> Scene {
     let mut scene = Scene::default();
     let writer = overlays.iter().rposition(|o| o.writes_ids);
@@ -218,9 +248,9 @@ pub fn scene(output: &PoseOutput, overlays: &[&OverlaySpec], style: &OverlayStyl
         track_ids: false,
         ..style.clone()
     };
-    for is_map in [true, false] {
+    for layer in [Layer::Maps, Layer::Shapes, Layer::Numbers] {
         for (i, overlay) in overlays.iter().enumerate().rev() {
-            if overlay.is_map() == is_map {
+            if overlay.layer() == layer {
                 let writes = writer.is_none_or(|writer| writer == i);
                 let style = if writes { style } else { &without_ids };
                 (overlay.mark)(&mut scene, output, style);
@@ -238,7 +268,7 @@ pub fn pen(size: Size) -> f32 {
 }
 
 /// Draws `overlays` on `canvas`, which holds the image of `output` at full size. The order of
-/// `overlays` does not matter: the first row of [`OVERLAYS`] is always drawn last.
+/// `overlays` does not matter: their rows in [`OVERLAYS`] decide.
 pub fn draw_all(
     canvas: &mut Canvas<'_>,
     output: &PoseOutput,

@@ -4,6 +4,7 @@ use poselens_shaders::{INK, LEFT, RIGHT};
 use proptest::prelude::*;
 
 mod fields;
+mod measures;
 
 use super::*;
 use crate::frame::{Frame, Pixels};

@@ -14,6 +14,7 @@ use crate::frame::Frame;
 use crate::output::{PoseOutput, Stage, Timings};
 use crate::overlay;
 use crate::pose::Pose;
+use crate::send::Streams;
 
 use super::draw;
 use super::event::{Event, EventSender};
@@ -52,6 +53,7 @@ pub(super) struct Parts {
     pub(super) moves: Moves,
     pub(super) watched: Watched,
     pub(super) record: Receiver<RecordControl>,
+    pub(super) streams: Slot<Option<Arc<Streams>>>,
     pub(super) model: Arc<Handover<Loaded>>,
     pub(super) presented: Slot<Presented>,
     pub(super) notify: Notify,
@@ -84,6 +86,7 @@ pub(super) struct InferLoop {
     /// Whether the look or the model changed since `last` was drawn.
     is_stale: bool,
     wanted_tap: Option<MakeTap>,
+    streams: Option<Arc<Streams>>,
     watcher: Watcher,
     history: History,
     /// Index of the past frame on the screen, from the oldest in the history.
@@ -105,6 +108,7 @@ impl InferLoop {
             last: None,
             is_stale: false,
             wanted_tap: None,
+            streams: None,
             watcher: Watcher::default(),
             history: History::default(),
             review: None,
@@ -165,6 +169,9 @@ impl InferLoop {
                 last.output = None;
             }
         }
+        if let Some(streams) = self.parts.streams.try_take() {
+            self.streams = streams;
+        }
         while let Ok(control) = self.parts.record.try_recv() {
             match control {
                 RecordControl::Start(make) => self.wanted_tap = Some(make),
@@ -199,7 +206,7 @@ impl InferLoop {
             model.infer.set_budget(Some(live_budget(source.rate)));
         }
         let output = if is_visited {
-            self.inspect(&frame, &[])
+            self.visit(&frame, &[])
         } else {
             self.infer(&frame)
         };
@@ -224,6 +231,9 @@ impl InferLoop {
                 self.parts.taps.begin(make, &presented);
             }
             self.parts.taps.offer(&presented);
+            if let (Some(streams), Some(output)) = (&self.streams, &presented.output) {
+                streams.push(output);
+            }
         }
         if presented.source.is_live && self.parts.pacing == Pacing::Live {
             let output = presented.output.as_deref();
@@ -289,7 +299,7 @@ impl InferLoop {
             let near = last.output.as_ref().map_or(&[][..], |o| &o.poses);
             let frame = last.frame.clone();
             // Without a model the stored poses are kept.
-            last.output = self.inspect(&frame, near).or(last.output);
+            last.output = self.visit(&frame, near).or(last.output);
             last.look = Arc::clone(&self.look);
             self.last = Some(last.clone());
         }
@@ -303,10 +313,10 @@ impl InferLoop {
         self.with_model(|infer| infer.infer(frame, requested))
     }
 
-    /// Like [`Self::infer`], for a single frame without tracking state.
-    fn inspect(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
+    /// Like [`Self::infer`], for a single frame that does not change the tracking state.
+    fn visit(&mut self, frame: &Frame, near: &[Pose]) -> Option<Arc<PoseOutput>> {
         let requested = self.look.requested();
-        self.with_model(|infer| infer.inspect(frame, near, requested))
+        self.with_model(|infer| infer.visit(frame, near, requested))
     }
 
     /// Runs the model; one that fails is removed, and frames continue without poses.

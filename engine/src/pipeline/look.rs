@@ -1,6 +1,7 @@
 //! Appearance of the frames: overlays and smoothing.
 
 use crate::estimator::RequestedMaps;
+use crate::measure::Measures;
 use crate::overlay::{MapKind, OverlaySpec, OverlayStyle};
 use crate::track::{OneEuro, Selection};
 
@@ -28,6 +29,17 @@ impl Look {
             attention: needs(MapKind::Attention),
             fields: needs(MapKind::Fields),
             description: false,
+        }
+    }
+}
+
+impl Look {
+    /// Returns the measures that are drawn; none without their overlay.
+    pub fn drawn_measures(&self) -> Measures {
+        if self.overlays.iter().any(|o| o.name == "measures") {
+            self.style.measures.clone()
+        } else {
+            Measures::default()
         }
     }
 }

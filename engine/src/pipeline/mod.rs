@@ -33,6 +33,8 @@ mod presented;
 mod progress;
 #[cfg(test)]
 mod recording_tests;
+#[cfg(test)]
+mod send_tests;
 pub mod session;
 #[cfg(test)]
 mod source_tests;
@@ -50,6 +52,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use crate::concurrency::{Slot, StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::estimator::Infer;
+use crate::send::Streams;
 use crate::source::{CameraFormats, CameraReport, Extent, FrameSource, SeekTo};
 
 use capture::{Capture, Opened, SourceChange};
@@ -105,6 +108,7 @@ pub struct Pipeline {
     moves: [Moves; 2],
     restart: Sender<()>,
     record: Sender<RecordControl>,
+    streams: Slot<Option<Arc<Streams>>>,
     source: Arc<Handover<SourceChange>>,
     watched: Watched,
     model: Arc<Handover<Loaded>>,
@@ -128,7 +132,7 @@ impl Pipeline {
         let (record, record_rx) = bounded(N_CONTROLS);
         let presented = Slot::new();
         let meter = Arc::new(Meter::default());
-        let (look, playback) = (Slot::new(), Slot::new());
+        let (look, playback, streams) = (Slot::new(), Slot::new(), Slot::new());
         let moves = [Moves::default(), Moves::default()];
         let source = Arc::new(Handover::default());
         let watched = Watched::default();
@@ -154,6 +158,7 @@ impl Pipeline {
             moves: moves[1].clone(),
             watched: watched.clone(),
             record: record_rx,
+            streams: streams.clone(),
             model: Arc::clone(&model),
             presented: presented.clone(),
             notify,
@@ -201,6 +206,7 @@ impl Pipeline {
             moves,
             restart,
             record,
+            streams,
             source,
             watched,
             model,
@@ -335,6 +341,12 @@ impl Pipeline {
         self.record
             .try_send(RecordControl::Stop)
             .map_err(|_| busy("infer"))
+    }
+
+    /// Sends the poses of every frame from the next one on to `streams`, in place of earlier ones;
+    /// `None` ends it.
+    pub fn send_to(&self, streams: Option<Arc<Streams>>) {
+        self.streams.put(streams);
     }
 
     /// Returns the newest frame that has not been taken yet. Taking counts as drawing: call it

@@ -8,8 +8,11 @@ use super::tests::{
     FakeSource, gated_model, model, model_ready, start, stepped_source, wait_for_event,
 };
 use super::*;
+use crate::estimator::RequestedMaps;
 use crate::frame::Frame;
 use crate::geometry::Size;
+use crate::output::PoseOutput;
+use crate::pose::Pose;
 use crate::source::{OpenOptions, SourceInfo, SourceSpec};
 use crate::test_wait::{idle, quickly, until, wait_for};
 
@@ -73,6 +76,46 @@ fn a_paused_file_is_stepped_through_in_both_directions() {
     wait_for_event(&pipeline, |e| matches!(e, Event::SourceEnded).then_some(()));
     pipeline.step(-2);
     shown(&pipeline, |p| p.frame.id == 84);
+}
+
+/// Gives people of visited frames the id 9.
+struct Visited(Box<dyn Infer>);
+
+impl Infer for Visited {
+    fn infer(&mut self, frame: &Frame, requested: RequestedMaps) -> Result<PoseOutput> {
+        self.0.infer(frame, requested)
+    }
+
+    fn visit(
+        &mut self,
+        frame: &Frame,
+        _near: &[Pose],
+        requested: RequestedMaps,
+    ) -> Result<PoseOutput> {
+        let mut output = self.0.infer(frame, requested)?;
+        output.poses[0].track_id = Some(9);
+        Ok(output)
+    }
+}
+
+/// Fails when a frame that is stepped to is not processed as a frame of the run, so that people lose
+/// their ids and hidden people come back.
+#[test]
+fn stepped_frames_belong_to_the_run() {
+    let mut pipeline = start(Pacing::Live);
+    let make: MakeInfer = Box::new(|| Ok(Box::new(Visited(model("m", 0, None)()?))));
+    pipeline.switch_model("m", make).unwrap();
+    wait_for_event(&pipeline, model_ready);
+    pipeline.set_playback(PAUSED);
+    pipeline.switch_source("sample", spec("sample")).unwrap();
+    let id = |p: &Presented| p.output.as_ref().and_then(|o| o.poses[0].track_id);
+    let first = shown(&pipeline, |p| p.frame.id == 0);
+    assert_eq!(id(&first), None);
+    pipeline.step(1);
+    assert_eq!(id(&shown(&pipeline, |p| p.frame.id == 1)), Some(9));
+    pipeline.set_look(Look::default());
+    let redrawn = shown(&pipeline, |p| p.is_redraw);
+    assert_eq!(id(&redrawn), Some(9));
 }
 
 /// Fails when a file plays at its own speed although another was set.

@@ -37,11 +37,13 @@ const NEIGHBOUR_SECS: f64 = 1.0;
 /// Joints closer than this share of the person's size coincide.
 const COINCIDENT: f64 = 0.01;
 /// Distance from the prediction in torso lengths from which on a joint is far from it.
-const FAR: f64 = 0.5;
+pub const FAR: f64 = 0.5;
 /// Torso length as a share of the person's size, where the torso is not labelled.
 const TORSO_SHARE: f64 = 0.35;
 /// Least score of predictions that are compared with.
 const CERTAIN: f32 = 0.5;
+/// Least share of the joints with such a score of a person who is probably missing.
+const PRESENT: f64 = 0.5;
 
 /// Kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,6 +57,8 @@ pub enum FindingKind {
     CoincidentJoints,
     /// A joint is far from the model's prediction.
     FarFromModel,
+    /// The model finds a person in a frame that was accepted without people.
+    MissedPerson,
     /// A joint lies outside of the image.
     OutsideImage,
     /// The frame is too close in time to held-out frames, so that it is not trained on.
@@ -297,20 +301,34 @@ fn outside(one: &Checked<'_>, image: Size) -> Vec<Finding> {
     joints.filter(is_outside).map(finding).collect()
 }
 
-/// Compares the confirmed labels with the predictions of `infer` around them. `progress` receives
-/// the number of compared frames and of all; an error that it returns ends the comparison.
+/// Result of a comparison with a model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelComparison {
+    /// Number of compared frames.
+    pub frames: usize,
+    /// Where labels and predictions differ.
+    pub findings: Vec<Finding>,
+}
+
+/// Compares the confirmed labels with the predictions of `infer` around them, and looks for people
+/// in frames that were accepted without. `progress` receives the number of compared frames and of
+/// all; an error that it returns ends the comparison.
 ///
 /// # Errors
-/// When a clip with confirmed people cannot be read, the model fails or finds other joints, or
+/// When a clip with such frames cannot be read, the model fails or finds other joints, or
 /// `progress` returns an error.
 pub fn far_from_model(
     contents: &Contents,
     infer: &mut dyn Infer,
     progress: Progress<'_>,
-) -> Result<Vec<Finding>> {
+) -> Result<ModelComparison> {
     let skeleton = contents.labels().skeleton();
     let people = checked(contents);
+    let all = contents.labels().frames();
+    let empty = all.filter(|(_, frame)| frame.is_without_people());
     let mut frames: Vec<FrameKey> = people.iter().map(|one| one.at).collect();
+    frames.extend(empty.map(|(at, _)| at));
+    frames.sort_unstable();
     frames.dedup();
     let (n_all, mut n_done) = (frames.len(), 0);
     let mut findings = Vec::new();
@@ -324,6 +342,10 @@ pub fn far_from_model(
                 none => none.insert(clip.open(contents.folder())?),
             };
             let frame = scrub.frame(at.frame as usize)?;
+            if contents.labels().people(*at).is_empty() {
+                let output = infer.inspect(&frame, &[], RequestedMaps::default())?;
+                findings.extend(missed(*at, &output.poses));
+            }
             for one in people.iter().filter(|one| one.at == *at) {
                 if clip.has_pictures() {
                     // Each has its own size, which is known only now.
@@ -348,7 +370,30 @@ pub fn far_from_model(
             }
         }
     }
-    Ok(findings)
+    Ok(ModelComparison {
+        frames: n_all,
+        findings,
+    })
+}
+
+/// Names a frame without people in which somebody is found: most of the joints are certain.
+fn missed(at: FrameKey, poses: &[Pose]) -> Option<Finding> {
+    let share = |pose: &Pose| {
+        let joints = &pose.keypoints_raw;
+        let certain = joints.iter().filter(|k| k.score >= CERTAIN).count();
+        certain as f64 / joints.len().max(1) as f64
+    };
+    let best = poses.iter().map(share).reduce(f64::max)?;
+    (best >= PRESENT).then(|| Finding {
+        at,
+        person: None,
+        joint: None,
+        kind: FindingKind::MissedPerson,
+        text: format!(
+            "accepted without people, but the model sees somebody ({:.0} % of the joints)",
+            100.0 * best
+        ),
+    })
 }
 
 /// Compares a person with the nearest prediction.

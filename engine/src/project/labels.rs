@@ -47,6 +47,11 @@ impl FrameLabels {
         self.is_accepted || self.people.iter().any(|p| p.is_confirmed)
     }
 
+    /// Returns whether it was accepted as a frame that shows nobody.
+    pub fn is_without_people(&self) -> bool {
+        self.is_accepted && self.people.is_empty()
+    }
+
     /// Returns whether it has people that are not confirmed.
     pub fn is_proposed(&self) -> bool {
         self.people.iter().any(|p| !p.is_confirmed)
@@ -70,6 +75,7 @@ impl FrameLabels {
         let confirmed = self.people.iter().filter(|p| p.is_confirmed).count();
         Tally {
             confirmed: usize::from(self.is_confirmed()),
+            without_people: usize::from(self.is_without_people()),
             proposed: usize::from(self.is_proposed()),
             suggested: usize::from(self.suggestion.is_some()),
             confirmed_people: confirmed,
@@ -83,6 +89,8 @@ impl FrameLabels {
 pub struct Tally {
     /// Number of frames with confirmed people, or accepted without people.
     pub confirmed: usize,
+    /// Number of frames accepted without people, which are among the confirmed ones.
+    pub without_people: usize,
     /// Number of frames with people that are not confirmed.
     pub proposed: usize,
     /// Number of suggested frames.
@@ -97,6 +105,11 @@ impl Tally {
     fn replace(&mut self, old: Self, new: Self) {
         for (sum, old, new) in [
             (&mut self.confirmed, old.confirmed, new.confirmed),
+            (
+                &mut self.without_people,
+                old.without_people,
+                new.without_people,
+            ),
             (&mut self.proposed, old.proposed, new.proposed),
             (&mut self.suggested, old.suggested, new.suggested),
             (

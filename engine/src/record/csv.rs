@@ -1,9 +1,11 @@
 //! `--write-csv`: a tidy table with one row per frame, person and joint. If each frame is an image
 //! file, the last column is its name. In a recording, the last column is the source's number of the
-//! frame.
+//! frame. Measures have a column each before these, named with their unit (`left_elbow_deg`), with the
+//! same value in all rows of a person.
 
 use std::fmt::Write;
 
+use super::columns::{Columns, csv_field};
 use super::export::{ExportContext, Exporter, ExporterSpec, Output, score, seconds, triple};
 use crate::error::Result;
 use crate::output::PoseOutput;
@@ -18,9 +20,12 @@ pub(super) const SPEC: ExporterSpec = ExporterSpec {
         let file = if has_files { ",file" } else { "" };
         let is_renumbered = context.is_renumbered;
         let source = if is_renumbered { ",source_frame" } else { "" };
-        output.write(format!("{HEADER}{file}{source}\n").as_bytes())?;
+        let columns = Columns::new(context);
+        let measures = columns.header();
+        output.write(format!("{HEADER}{measures}{file}{source}\n").as_bytes())?;
         Ok(Box::new(CsvTable {
             output,
+            columns,
             has_files,
             is_renumbered,
         }))
@@ -32,17 +37,9 @@ const HEADER: &str = "frame,time_secs,track_id,person_score,joint,x,y,score,x_ra
 /// A frame without people has no rows; a person without track id has an empty `track_id`.
 struct CsvTable {
     output: Output,
+    columns: Columns,
     has_files: bool,
     is_renumbered: bool,
-}
-
-/// Formats a text as a field: in quotes if it contains a comma, quote or line break (RFC 4180).
-pub fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 impl Exporter for CsvTable {
@@ -63,12 +60,13 @@ impl Exporter for CsvTable {
         for pose in &output.poses {
             let person = score(pose.score);
             let id = pose.track_id.map(|id| id.to_string()).unwrap_or_default();
+            let measures = self.columns.fields(output, pose);
             let joints = output.skeleton.joints.iter();
             for ((joint, k), raw) in joints.zip(&pose.keypoints).zip(&pose.keypoints_raw) {
                 let ([x, y, score], [x_raw, y_raw, _]) = (triple(k), triple(raw));
                 let _ = writeln!(
                     rows,
-                    "{frame},{time:.6},{id},{person:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{last}"
+                    "{frame},{time:.6},{id},{person:.4},{joint},{x:.2},{y:.2},{score:.4},{x_raw:.2},{y_raw:.2}{measures}{last}"
                 );
             }
         }

@@ -1,4 +1,4 @@
-//! Common parts of the keypoint exporters: the trait, the table entry and the rounding of numbers.
+//! Common parts of the keypoint exporters: the trait and the table entry.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::Overwrite;
 use crate::error::{Error, Result};
+use crate::measure::Measures;
 use crate::output::PoseOutput;
-use crate::pose::Keypoint;
+
+pub(crate) use crate::pose_json::seconds;
+pub(super) use crate::pose_json::{pixels, score, triple, triples};
 
 /// Writes the poses of a sequence of frames to a file or folder.
 pub trait Exporter: Send {
@@ -37,6 +40,10 @@ pub struct ExportContext {
     pub n_frames: Option<u64>,
     /// Whether files of an older run may be removed from the target.
     pub overwrite: bool,
+    /// What is measured of each person, for kinds of files that can hold it.
+    pub measures: Measures,
+    /// Joints with a lower score are not measured.
+    pub least_score: f32,
 }
 
 /// Target name of standard output.
@@ -127,45 +134,6 @@ fn stdout() -> std::io::Result<File> {
         std::io::stdout().as_fd().try_clone_to_owned()?
     };
     Ok(handle.into())
-}
-
-/// Rounds a position in pixels to a hundredth, which is finer than any network resolves. NaN has no
-/// representation in JSON.
-pub(super) fn pixels(value: impl Into<f64>) -> f64 {
-    let value = value.into();
-    rounded(if value.is_finite() { value } else { 0.0 }, 1e2)
-}
-
-/// Rounds a score to a ten-thousandth and clips it to 0 to 1: networks overshoot slightly. NaN
-/// becomes 0.
-pub(super) fn score(value: f32) -> f64 {
-    let value = if value.is_nan() { 0.0 } else { value };
-    rounded(f64::from(value.clamp(0.0, 1.0)), 1e4)
-}
-
-/// Rounds a time in seconds to a microsecond.
-pub(crate) fn seconds(value: f64) -> f64 {
-    rounded(value, 1e6)
-}
-
-/// Adding 0 turns -0 into 0.
-fn rounded(value: f64, per_unit: f64) -> f64 {
-    (value * per_unit).round() / per_unit + 0.0
-}
-
-/// Returns a keypoint as it is written: rounded `[x, y, score]`. NaN has no representation in any
-/// of the files, so such a keypoint is written as absent, which is three zeros in all of them.
-pub(super) fn triple(k: &Keypoint) -> [f64; 3] {
-    if [k.x, k.y, k.score].iter().all(|v| v.is_finite()) {
-        [pixels(k.x), pixels(k.y), score(k.score)]
-    } else {
-        [0.0; 3]
-    }
-}
-
-/// Returns the triples of consecutive keypoints.
-pub(super) fn triples<'a>(keypoints: impl IntoIterator<Item = &'a Keypoint>) -> Vec<[f64; 3]> {
-    keypoints.into_iter().map(triple).collect()
 }
 
 /// Serialises a value to JSON.

@@ -293,6 +293,7 @@ fn of_pictures(n_frames: u64, overwrite: bool) -> ExportContext {
         is_renumbered: false,
         n_frames: Some(n_frames),
         overwrite,
+        ..ExportContext::default()
     }
 }
 

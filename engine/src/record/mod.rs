@@ -7,6 +7,7 @@
 //! ids in recorded poses.
 
 mod coco;
+mod columns;
 mod csv;
 mod encoder;
 mod export;
@@ -29,7 +30,7 @@ mod test_disk;
 #[cfg(test)]
 mod video_tests;
 
-pub use csv::csv_field;
+pub use columns::csv_field;
 pub(crate) use export::seconds;
 pub use export::{ExportContext, Exporter, ExporterSpec, STDOUT};
 pub use outputs::{Finished, Outputs};

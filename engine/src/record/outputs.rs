@@ -114,7 +114,7 @@ impl Outputs {
     /// one come last.
     pub fn push(&mut self, output: &PoseOutput) {
         let mut failed = Vec::new();
-        let ordered = by_id(output);
+        let ordered = output.by_track_id();
         self.exporters.retain_mut(|exporter| {
             let outcome = exporter.push(&ordered);
             outcome.map_err(|error| failed.push(error)).is_ok()
@@ -202,21 +202,6 @@ impl Finished {
     }
 }
 
-/// Returns the output with its poses ordered by track id, without maps, which are not exported.
-fn by_id(output: &PoseOutput) -> PoseOutput {
-    let mut poses = output.poses.clone();
-    poses.sort_by_key(|pose| pose.track_id.unwrap_or(u64::MAX));
-    PoseOutput {
-        frame: output.frame.clone(),
-        model: output.model.clone(),
-        skeleton: output.skeleton,
-        poses,
-        regions: Vec::new(),
-        timings: output.timings,
-        people: output.people,
-    }
-}
-
 /// Returns whether data are lost: a reader that has closed the pipe, such as `head`, is not a
 /// failure.
 fn is_failure(error: &Error) -> bool {
@@ -276,7 +261,12 @@ mod tests {
             timings: Timings::default(),
             people: PeopleCount::default(),
         };
-        let ids: Vec<_> = by_id(&output).poses.iter().map(|p| p.track_id).collect();
+        let ids: Vec<_> = output
+            .by_track_id()
+            .poses
+            .iter()
+            .map(|p| p.track_id)
+            .collect();
         assert_eq!(ids, [Some(1), Some(3), Some(12), None]);
     }
 

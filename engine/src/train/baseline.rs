@@ -32,6 +32,9 @@ pub struct BaselineResults {
     /// Number of joints of which PCK is the fraction; 0 if unknown, in files of earlier versions.
     #[serde(default)]
     pub n_joints: usize,
+    /// Number of found joints and of all, for each held-out image; empty in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<[u32; 2]>,
 }
 
 impl BaselineResults {
@@ -69,6 +72,7 @@ impl BaselineResults {
             pck: measured.pck,
             oks_ap: measured.oks_ap,
             n_joints: measured.n_joints,
+            hits: measured.hits,
         }))
     }
 
@@ -116,6 +120,7 @@ mod tests {
                     pck: Some(hits as f64 / n as f64),
                     oks_ap: (n % 2 == 0).then_some(1.0 / n as f64),
                     n_joints: n,
+                    hits: vec![[hits as u32, n as u32]; 3],
                 };
                 written.write(folder.path()).unwrap();
                 assert_eq!(BaselineResults::read(folder.path()), Some(written));

@@ -91,6 +91,10 @@ pub struct EpochRecord {
     /// PCK@0.2 on each of the `validation_parts`, 0 to 1, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pck_parts: BTreeMap<String, f64>,
+    /// Number of found joints and of all, for each image of the validation set; kept for the best and
+    /// the last epoch in a file of their own.
+    #[serde(skip)]
+    pub hits: Vec<[u32; 2]>,
 }
 
 impl EpochRecord {

@@ -13,6 +13,7 @@ pub mod data_check;
 mod event;
 mod features;
 mod held_out;
+mod hits;
 pub mod loss;
 mod neighbours;
 pub mod optim;

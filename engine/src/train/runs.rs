@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::{BEST, EpochRecord, LAST};
 use super::config::TrainConfig;
+use super::hits;
 use crate::error::{Error, Result};
 
 /// A training run on disk.
@@ -34,12 +35,13 @@ impl RunEntry {
             .map_err(|e| Error::data(&path, e.message().replace('\n', " ")))?;
         config.found_from(folder);
         let (path, log) = text("log.csv")?;
-        let history = history(&log).ok_or_else(|| {
+        let mut history = history(&log).ok_or_else(|| {
             Error::data(
                 &path,
                 "is not the log of a training; resume the training to write it again",
             )
         })?;
+        hits::recall(folder, &mut history);
         Ok(Self {
             folder: folder.to_owned(),
             config,
@@ -118,6 +120,7 @@ fn history(log: &str) -> Option<Vec<EpochRecord>> {
             pck: given("pck"),
             oks_ap: given("oks_ap"),
             pck_parts: parts.collect(),
+            hits: Vec::new(),
             secs: given("secs")?,
             images_per_sec: given("images_per_sec")?,
             // Logs of earlier versions lack this column.
@@ -141,6 +144,7 @@ mod tests {
             loss: (epoch > 0).then_some(0.125),
             pck: Some(pck),
             oks_ap: None,
+            hits: Vec::new(),
             pck_parts: BTreeMap::from([("round 1".to_owned(), 0.5), ("round 2".to_owned(), pck)]),
             secs: 1.5,
             images_per_sec: 20.25,

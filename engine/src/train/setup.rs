@@ -196,6 +196,7 @@ pub(super) fn epoch_record(
         pck: measured.pck,
         oks_ap: measured.oks_ap,
         pck_parts: measured.pck_parts.clone(),
+        hits: measured.hits.clone(),
         secs: running.secs,
         images_per_sec: running.people as f64 / running.secs.max(1e-9),
         broken: running.broken.len() as u64,

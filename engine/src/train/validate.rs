@@ -28,6 +28,8 @@ pub(super) struct Measured {
     pub pck_parts: BTreeMap<String, f64>,
     /// Number of joints of which PCK is the fraction.
     pub n_joints: usize,
+    /// Number of found joints and of all, for each image.
+    pub hits: Vec<[u32; 2]>,
     /// Predictions for the people selected for display.
     pub seen: Vec<HeldOutPose>,
 }
@@ -166,6 +168,7 @@ impl Validation {
             n_joints: report.pck.as_ref().map_or(0, |pck| pck.n_joints),
             pck: report.pck.and_then(|pck| pck.mean),
             oks_ap: report.oks.and_then(|oks| oks.ap),
+            hits: report.hits.into_values().collect(),
             pck_parts,
             seen,
         })

@@ -8,10 +8,12 @@ mod import;
 mod interrupted;
 mod json;
 mod labels;
+mod measures;
 mod mistakes;
 mod outputs;
 mod pictures;
 mod project;
+mod streams;
 mod tracks;
 
 use std::fs::File;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use poselens_app::folders::typed_path;
 use poselens_app::gui::{App, UiState};
 use poselens_app::logs::{Level, LogBook};
 use poselens_engine::estimator::People;
@@ -156,6 +157,13 @@ fn the_path_field_follows_what_is_open() {
     assert_eq!(path(&window), "/videos/c.mp4", "it is being edited");
     window.choose("Input", "Synthetic figure");
     assert_eq!(path(&window), "");
+    // `~` is the home folder.
+    let below_home = typed_path("~/short.mp4");
+    assert!(!below_home.starts_with('~'), "{below_home}");
+    window.click("Path");
+    window.harness.get_by_label("Path").type_text("~/short.mp4");
+    window.press(Key::Enter);
+    window.until(|s| s.source.as_ref().unwrap().name == below_home);
 }
 
 /// Fails when the log does not open, shows lines below the chosen severity, or cannot be copied.

@@ -4,13 +4,18 @@ use eframe::egui::{self, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use poselens_app::gui::UiState;
+use poselens_engine::track::Selection;
 
 use super::Window;
 use crate::window_fakes::gui;
 
 fn crowd() -> Window {
+    crowd_of(Some("clip.mp4"), &[])
+}
+
+fn crowd_of(input: Option<&str>, cameras: &'static [&'static str]) -> Window {
     let folder = tempfile::tempdir().unwrap();
-    let mut gui = gui(Some("clip.mp4"), &[], folder.path());
+    let mut gui = gui(input, cameras, folder.path());
     gui.model = Some("crowd".to_owned());
     let builder = Harness::builder().with_step_dt(0.02);
     let mut window = Window::of(builder.with_size(egui::vec2(1280.0, 900.0)), gui, folder);
@@ -82,6 +87,22 @@ fn a_double_click_follows_nobody() {
     window.harness.run_steps(3);
     window.until(|s| ids(s) == [1, 2, 3]);
     assert_eq!(window.ui_state().selection.follow, None);
+}
+
+/// Fails when a click on a person without an id has no effect and no reason is given.
+#[test]
+fn a_click_on_a_person_without_an_id_says_why() {
+    let mut window = crowd_of(None, &["Desk camera"]);
+    window.until(|s| s.stats.held_frames > 12);
+    window.press(egui::Key::ArrowLeft);
+    let is_back = |s: &UiState| s.presented.as_ref().is_some_and(|p| p.review.is_some());
+    window.until(|s| is_back(s) && ids(s).is_empty());
+    let at = window.harness.get_by_label("Image").rect().center();
+    for button in [PointerButton::Primary, PointerButton::Secondary] {
+        click_at(&mut window, at, button);
+        window.until_says("no number in this frame");
+        assert_eq!(window.ui_state().selection, Selection::default());
+    }
 }
 
 /// Fails when the choice between one person and several does not reach the model, is not said, or

@@ -90,7 +90,7 @@ pub(super) fn run(common: &Common, args: &CheckArgs) -> anyhow::Result<()> {
             Ok(())
         });
         progress.finish();
-        findings.extend(found?);
+        findings.extend(found?.findings);
         findings.sort_by_key(|finding| (finding.at, finding.person, finding.joint));
     }
     let document = Document {

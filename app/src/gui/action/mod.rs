@@ -5,6 +5,7 @@ pub(super) mod finetune;
 pub(super) mod inspect;
 pub(super) mod label;
 pub(super) mod people;
+pub(super) mod stream;
 pub(super) mod train;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use poselens_shaders::view::Zoom;
 use crate::gui::action::inspect::InspectAction;
 use crate::gui::action::label::LabelAction;
 use crate::gui::action::people::PeopleAction;
+use crate::gui::action::stream::StreamAction;
 use crate::gui::action::train::TrainAction;
 use crate::gui::context::SourceChoice;
 
@@ -46,6 +48,8 @@ pub enum Action {
     Playback(PlaybackAction),
     /// Recording action of the transport, including snapshots.
     Record(RecordAction),
+    /// Action on live streams of joints.
+    Stream(StreamAction),
     /// Action of the Inspect view.
     Inspect(InspectAction),
     /// Action of the Label view.
@@ -73,6 +77,7 @@ impl Action {
             | Self::Model(_)
             | Self::People(_)
             | Self::Record(_)
+            | Self::Stream(_)
             | Self::Train(_) => false,
         }
     }
@@ -149,6 +154,8 @@ pub enum OverlayAction {
     ShowJoint(String, bool),
     /// Show every joint.
     ShowAllJoints,
+    /// Draw a measure by name, or not.
+    Measure(String, bool),
 }
 
 /// Actions on the image.
@@ -275,4 +282,6 @@ pub enum Sheet {
     Settings,
     /// Question whether to close the window while something is running.
     Quit,
+    /// Question whether to send joints to other computers.
+    SendJoints,
 }

@@ -12,6 +12,7 @@ use poselens_engine::output::Approach;
 use poselens_engine::track::Follow;
 
 use crate::gui::action::people::PeopleAction;
+use crate::gui::action::stream::StreamAction;
 use crate::gui::action::{
     Action, ModelAction, OverlayAction, RecordAction, RecordAsk, SourceAction, ViewId,
 };
@@ -187,6 +188,10 @@ fn of_recordings(cx: &PanelContext<'_>) -> Vec<Command> {
         let title = format!("Export {} with recordings: turn {turn}", spec.title);
         command(title, RecordAction::Export(spec.name.to_owned(), !is_on))
     }));
+    let is_on = cx.ui_state.sending.is_on;
+    let title = format!("Send joints: turn {}", if is_on { "off" } else { "on" });
+    let action = Action::Stream(StreamAction::Send(!is_on));
+    all.push(Command::new(Group::RECORDING, title, action));
     all
 }
 

@@ -11,7 +11,10 @@ use crate::gui::context::approach;
 /// A word, and the starts of the titles it also finds, best match first.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("affinity", &["Overlay limb fields"]),
-    ("angle", &["Overlay skeleton", "Show all joints"]),
+    (
+        "angle",
+        &["Overlay measures", "Overlay skeleton", "Show all joints"],
+    ),
     ("accept", &["Accept the frame"]),
     ("annotate", &["Start or stop recording", "Label frames"]),
     ("ask", &["Show "]),
@@ -28,6 +31,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("confirm", &["Accept the frame", "Accept the person"]),
     ("correct", &["Label frames"]),
     ("cuda", &["Compute on"]),
+    ("distance", &["Overlay measures"]),
     ("delete", &["Delete", "Clear recent files"]),
     ("directory", &["Open the folder", "Change the folder"]),
     ("errors", &["Log"]),

@@ -57,6 +57,9 @@ impl Core {
             ctx.request_repaint_after(COUNTING);
         }
         self.read_log(ctx);
+        if let Some(streams) = &self.streams {
+            self.ui_state.sending.tallies = streams.tallies();
+        }
         if let Some(recording) = &mut self.ui_state.recording
             && !recording.is_file
             && let Some(progress) = self.pipeline.recording()
@@ -204,7 +207,8 @@ impl Core {
                 ui_state.is_choosing = false;
                 ui_state.say(
                     Level::Warning,
-                    "no file dialog is available on this system; type the path into its field",
+                    "no file dialog is available on this system; type the path into its field, or \
+                     drop the file on the window",
                 );
             }
             TaskResult::Saved(Ok(paths)) => ui_state.say(Level::Info, saved_text(&paths)),
@@ -227,6 +231,7 @@ impl Core {
                 self.on_picked(ask, paths);
             }
             TaskResult::Queue(listing) => self.queue_files(listing),
+            TaskResult::Streams(serial, opened) => self.on_streams(serial, opened),
             TaskResult::Changed(Ok(text)) => {
                 if let Some(text) = text {
                     ui_state.say(Level::Info, text);

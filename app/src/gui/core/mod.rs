@@ -14,6 +14,7 @@ mod queue;
 mod record_files;
 mod recordings;
 mod source;
+mod streams;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use poselens_engine::Result;
 use poselens_engine::concurrency::Worker;
 use poselens_engine::pipeline::session::Annotation;
 use poselens_engine::pipeline::{Notify, Pacing, Pipeline};
+use poselens_engine::send::Streams;
 
 use crate::figures::EverySecond;
 use crate::gui::action::{Action, Sheet, SourceAction, StageAction, WindowAction};
@@ -59,6 +61,9 @@ pub struct Core {
     results: Receiver<TaskResult>,
     annotation: Option<Annotation>,
     queue: queue::Queue,
+    streams: Option<Arc<Streams>>,
+    /// Number of times that streams were started or stopped; only the latest result counts.
+    n_streams: u64,
     /// Number of times the recordings were listed; only the latest result counts.
     n_listings: u64,
     /// Number of times the folder of recordings was chosen; only the latest choice counts.
@@ -132,6 +137,8 @@ impl Core {
             results,
             annotation: None,
             queue: queue::Queue::default(),
+            streams: None,
+            n_streams: 0,
             n_listings: 0,
             n_destinations: 0,
             is_look_sent: false,
@@ -173,6 +180,7 @@ impl Core {
             }
             Action::Playback(action) => self.run_playback(&action),
             Action::Record(action) => self.run_record(action),
+            Action::Stream(action) => self.run_stream(action),
             Action::Window(WindowAction::RestartWorkers) => {
                 self.ui_state.status = None;
                 self.restart_pipeline()
@@ -242,6 +250,7 @@ impl Core {
     fn restart_pipeline(&mut self) -> Result<()> {
         let old = std::mem::replace(&mut self.pipeline, start_pipeline(&self.tasks.waker)?);
         old.dismiss();
+        self.pipeline.send_to(self.streams.clone());
         self.ui_state.has_crashed = false;
         self.ui_state.recording.take_if(|r| !r.is_file);
         self.is_look_sent = false;

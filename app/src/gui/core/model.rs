@@ -125,6 +125,12 @@ impl Core {
                 self.state.hidden_joints.insert(joint);
             }
             OverlayAction::ShowAllJoints => self.state.hidden_joints.clear(),
+            OverlayAction::Measure(name, is_shown) => {
+                self.state.measures.retain(|known| *known != name);
+                if is_shown {
+                    self.state.measures.push(name);
+                }
+            }
         }
         self.look_changed();
     }

@@ -9,6 +9,7 @@ use poselens_engine::source::camera::CameraFormat;
 use poselens_engine::source::{SourceSpec, SourceStatus};
 use poselens_shaders::view::Zoom;
 
+use crate::folders::typed_path;
 use crate::gui::action::{Action, SourceAction, WindowAction};
 use crate::gui::context::{SourceChoice, any_camera, sample_clip};
 use crate::gui::core::Core;
@@ -35,7 +36,7 @@ impl Core {
                 self.ui_state.is_path_edited = true;
             }
             SourceAction::LeavePath => self.ui_state.is_path_edited = false,
-            SourceAction::OpenPath => self.ask_to_open(self.state.path.trim().to_owned()),
+            SourceAction::OpenPath => self.ask_to_open(typed_path(&self.state.path)),
             SourceAction::OpenRecent(path) => self.ask_to_open(path),
             SourceAction::ForgetRecent => self.state.recent.clear(),
             SourceAction::Format(format) => return self.choose_format(format),

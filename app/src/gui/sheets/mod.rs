@@ -7,6 +7,7 @@ mod palette;
 mod quit;
 mod send;
 mod settings;
+mod streams;
 mod welcome;
 
 use eframe::egui::{Button, Context, Frame, Id, Label, Modal, RichText, ScrollArea, Ui};
@@ -31,6 +32,7 @@ pub(super) fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
         Sheet::Log => ("Log", log::log_ui),
         Sheet::Settings => ("Settings", settings::settings_ui),
         Sheet::Quit => ("Close PoseLens?", quit::quit_ui),
+        Sheet::SendJoints => ("Send joints to another computer?", streams::streams_ui),
     };
     let frame = Frame::popup(&ctx.global_style()).inner_margin(20);
     let modal = Modal::new(Id::unique("sheet"))
@@ -56,7 +58,7 @@ pub(super) fn sheet_ui(ctx: &Context, cx: &mut PanelContext<'_>) {
             } else {
                 show(ui, cx);
             }
-            if !matches!(sheet, Sheet::Palette | Sheet::Quit) {
+            if !matches!(sheet, Sheet::Palette | Sheet::Quit | Sheet::SendJoints) {
                 ui.add_space(8.0);
                 let close = Button::new("Close").min_size(eframe::egui::vec2(96.0, 32.0));
                 // In a horizontal layout, which centres the button's text vertically.

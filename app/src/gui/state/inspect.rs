@@ -118,6 +118,8 @@ pub struct Choices {
     pub is_range_fixed: bool,
     /// Whether limbs and joints are drawn over the map.
     pub has_skeleton: bool,
+    /// Whether measures are written at the joints.
+    pub has_measures: bool,
     /// Whether two compared models are drawn over one image; otherwise side by side.
     pub is_overlaid: bool,
     /// Whether exports ask for a destination; otherwise they go to the recordings folder.
@@ -148,6 +150,7 @@ impl Default for Choices {
             is_smooth: false,
             is_range_fixed: false,
             has_skeleton: true,
+            has_measures: false,
             is_overlaid: false,
             asks_where: false,
             maps: BTreeMap::new(),

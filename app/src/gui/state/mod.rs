@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use poselens_engine::disk::replace;
 use poselens_engine::document;
 use poselens_engine::estimator::People;
+use poselens_engine::measure::{MeasureSpec, Measures};
 use poselens_engine::overlay::{OverlaySpec, OverlayStyle, RangeMode};
 use poselens_engine::pipeline::{Look, Playback};
 use poselens_engine::skeleton::Skeleton;
@@ -69,6 +70,8 @@ pub struct AppState {
     pub is_range_fixed: bool,
     /// Names of hidden joints.
     pub hidden_joints: BTreeSet<String>,
+    /// Names of the measures that are drawn, in this order.
+    pub measures: Vec<String>,
     /// Whether joints are smoothed over time.
     pub is_smoothed: bool,
     /// Smoothing parameters.
@@ -81,6 +84,8 @@ pub struct AppState {
     pub recordings_folder: Option<PathBuf>,
     /// Names of the exporters that recordings use in addition to the poses and COCO results.
     pub exports: BTreeSet<String>,
+    /// Targets of live streams of joints, separated by blanks or commas. Sending is off at the start.
+    pub stream_targets: String,
     /// Choices in Inspect.
     pub inspect: Choices,
     /// Choices in the Label view.
@@ -111,12 +116,14 @@ impl Default for AppState {
             map_threshold: style.map_threshold,
             is_range_fixed: true,
             hidden_joints: BTreeSet::new(),
+            measures: named_measures(),
             is_smoothed: true,
             smoothing: OneEuro::default(),
             is_mirrored: true,
             is_looping: false,
             recordings_folder: None,
             exports: BTreeSet::new(),
+            stream_targets: String::new(),
             inspect: Choices::default(),
             label: LabelChoices::default(),
             train: TrainPlan::default(),
@@ -209,11 +216,21 @@ impl AppState {
                 } else {
                     Sampling::Nearest
                 },
+                measures: self.measures(),
                 ..OverlayStyle::default()
             },
             is_smoothed: self.is_smoothed,
             smoothing: self.smoothing,
             selection: Selection::default(),
+        }
+    }
+
+    /// Returns the measures that are drawn; names of a newer version are left out.
+    pub fn measures(&self) -> Measures {
+        let specs = self.measures.iter().filter_map(|name| name.parse().ok());
+        Measures {
+            list: specs.collect(),
+            scale: None,
         }
     }
 
@@ -225,6 +242,12 @@ impl AppState {
             speed,
         }
     }
+}
+
+/// Returns the names of all angles that have one.
+fn named_measures() -> Vec<String> {
+    let named = MeasureSpec::named();
+    named.iter().map(ToString::to_string).collect()
 }
 
 /// Reads the file as TOML; `None` if it does not exist.

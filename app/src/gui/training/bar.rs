@@ -166,6 +166,7 @@ mod tests {
         progress.loss = Some(0.5);
         assert!(numbers(&progress).contains("Epoch 2 of 2"));
         progress.history.push(EpochRecord {
+            hits: Vec::new(),
             epoch: 2,
             step: 40,
             lr: 0.1,

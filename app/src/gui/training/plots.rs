@@ -262,6 +262,7 @@ mod tests {
     #[test]
     fn every_part_has_its_curve() {
         let record = |epoch: u64| EpochRecord {
+            hits: Vec::new(),
             epoch,
             step: 10 * epoch,
             lr: 0.1,

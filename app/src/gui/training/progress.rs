@@ -202,7 +202,7 @@ impl TrainProgress {
                 self.is_measuring = false;
                 self.epoch(record);
             }
-            Event::Saved { is_best: true } => self.say("Saved; the best so far".to_owned()),
+            Event::Saved { is_best: true } => self.say(self.best_text().to_owned()),
             Event::Stopped(reason) => {
                 // A validation that was stopped is repeated later.
                 self.is_measuring = false;
@@ -211,6 +211,28 @@ impl TrainProgress {
                 }
             }
             Event::Saved { .. } | Event::HeldOut { .. } => {}
+        }
+    }
+
+    /// Says of the weights after the last epoch, which are the best, what they are the best of.
+    fn best_text(&self) -> &'static str {
+        let Some(last) = self.history.last() else {
+            return "Saved; the best so far";
+        };
+        if last.epoch == 0 {
+            return "Saved: the start, with which every epoch is compared";
+        }
+        let has_fallen = |of: fn(&EpochRecord) -> Option<f64>| {
+            let first = self.first().filter(|_| !self.is_fresh);
+            let both = first.and_then(of).zip(of(last));
+            both.is_some_and(|(first, last)| last < first)
+        };
+        if has_fallen(|record| record.pck) {
+            "Saved: best of this training, below the start"
+        } else if has_fallen(|record| record.oks_ap) {
+            "Saved: best of this training, with OKS AP below the start"
+        } else {
+            "Saved; the best so far"
         }
     }
 

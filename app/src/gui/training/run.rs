@@ -14,6 +14,7 @@ use crate::gui::training::control::{Requested, TrainControl};
 use crate::gui::training::progress::{HeldOutImages, Phase, TrainProgress};
 use crate::gui::training::shared::SharedProgress;
 use crate::gui::waker::Waker;
+use crate::gui::wording::in_window;
 
 /// Capacity for events while images are drawn; the trainer drops step events beyond it.
 const N_NEWS: usize = 64;
@@ -190,7 +191,7 @@ fn explain(error: &Error, can_continue: bool) -> String {
     } else {
         "start the training again"
     };
-    let text = error.to_string();
+    let text = in_window(&error.to_string());
     let text = text.replace(
         "(--annotations, --val-annotations)",
         &format!("on the right, then {advice}"),

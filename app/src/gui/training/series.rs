@@ -90,6 +90,7 @@ mod tests {
     /// Returns the record of an epoch of ten steps.
     fn record(epoch: u64) -> EpochRecord {
         EpochRecord {
+            hits: Vec::new(),
             epoch,
             step: 10 * epoch,
             lr: 0.1,

@@ -110,6 +110,7 @@ fn annotate(
             rate: 0.0,
             backpressure: Backpressure::Block,
             exports: &exports,
+            look: &look,
             sound: &|| video::sound(&raw_part(&folder, number)),
         };
         made.add(&part_plan);

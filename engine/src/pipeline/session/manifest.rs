@@ -89,16 +89,21 @@ pub struct LookRecord {
     /// Parameters of the smoothing filter.
     #[serde(default)]
     pub smoothing: OneEuro,
+    /// Names of the measures that are drawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<String>,
 }
 
 impl From<&Look> for LookRecord {
     fn from(look: &Look) -> Self {
+        let measures = look.drawn_measures().list;
         Self {
             overlays: look.overlays.iter().map(|o| o.name.to_owned()).collect(),
             keypoint_threshold: look.style.keypoint_threshold,
             opacity: look.style.opacity,
             is_smoothed: look.is_smoothed,
             smoothing: look.smoothing,
+            measures: measures.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{part_path, raw_part};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::output::PoseOutput;
+use crate::pipeline::Look;
 use crate::record::{
     Backpressure, Closing, ExportContext, ExporterSpec, Finished, Offered, Outputs, seconds,
 };
@@ -53,6 +54,8 @@ pub(super) struct PartPlan<'a> {
     pub(super) backpressure: Backpressure,
     /// Names of exporters in addition to poses and COCO results.
     pub(super) exports: &'a [String],
+    /// The measures it draws are written as well.
+    pub(super) look: &'a Look,
     /// Opens the sound that belongs to the frames, again for each video.
     pub(super) sound: &'a dyn Fn() -> Sound,
 }
@@ -73,6 +76,8 @@ impl Part {
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
             is_renumbered: plan.has_raw,
+            measures: plan.look.drawn_measures(),
+            least_score: plan.look.style.keypoint_threshold,
             ..ExportContext::default()
         };
         let mut outputs = Outputs::default();

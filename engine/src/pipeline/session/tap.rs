@@ -10,7 +10,7 @@ use super::part::{Closed, Part, PartPlan, note};
 use crate::concurrency::{StopFlag, Worker};
 use crate::error::{Error, Result};
 use crate::frame::{Frame, FramePool};
-use crate::pipeline::{Presented, Tap, TapProgress};
+use crate::pipeline::{Look, Presented, Tap, TapProgress};
 use crate::record::{Backpressure, Closing, Recorder, seconds, stamp};
 use crate::sound::{Sound, SoundEnd};
 use crate::source::{SourceInfo, SourceSpec};
@@ -42,6 +42,8 @@ pub struct SessionPlan {
 pub struct SessionTap {
     plan: SessionPlan,
     manifest: Manifest,
+    /// The look of the first frame.
+    look: Arc<Look>,
     clock: RunClock,
     part: Option<Part>,
     /// Buffers for annotated frames on their way to the encoder.
@@ -97,6 +99,7 @@ impl SessionTap {
             clock: RunClock::new(plan.file.is_some()),
             plan,
             manifest,
+            look: Arc::clone(&first.look),
             part: None,
             pool: FramePool::new(),
             sound_end: SoundEnd::WithVideo,
@@ -154,6 +157,7 @@ impl SessionTap {
                 rate: rate.unwrap_or(UNKNOWN_RATE),
                 backpressure: self.plan.backpressure,
                 exports: &self.plan.exports,
+                look: &self.look,
                 sound: &|| {
                     let file = self.plan.file.as_ref();
                     file.map_or_else(Sound::default, SourceSpec::sound)

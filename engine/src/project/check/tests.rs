@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::edit::{Edit, FrameProposal};
+use super::super::file::NewProject;
 use super::super::open::Project;
 use super::super::person::Joint;
 use super::super::test_project::project;
@@ -192,4 +193,46 @@ fn joints_far_from_the_prediction_are_named() {
         .map(|f| f.joint)
         .collect();
     assert_eq!(named, [Some(10)]);
+}
+
+/// Fails when a frame that was accepted without people is not named although the model finds
+/// somebody in it, or one in which little of a person is found is.
+#[test]
+fn a_person_who_was_missed_is_named() {
+    let found = |score: f32| {
+        let joints = STANCE.map(|[x, y]| Keypoint::from([x as f32, y as f32, score]));
+        vec![Pose::from_keypoints(joints.to_vec())]
+    };
+    let at = FrameKey::new(1, 43);
+    let finding = missed(at, &found(0.9)).unwrap();
+    assert_eq!((finding.at, finding.kind), (at, FindingKind::MissedPerson));
+    assert!(finding.text.contains("sees somebody (100 % of the joints)"));
+    assert_eq!(missed(at, &found(0.3)), None);
+    assert_eq!(missed(at, &[]), None);
+}
+
+/// Fails when frames that were accepted without people are not compared, or not counted.
+#[test]
+fn frames_without_people_are_compared() {
+    let root = tempfile::tempdir().unwrap();
+    let clip = root.path().join("clip");
+    std::fs::create_dir(&clip).unwrap();
+    for i in 0..3_u8 {
+        let picture = image::RgbImage::from_pixel(160, 170, image::Rgb([i, 0, 0]));
+        picture.save(clip.join(format!("{i}.png"))).unwrap();
+    }
+    let new = NewProject {
+        model: "sfm".to_owned(),
+        clips: vec![clip],
+        is_copied: false,
+    };
+    let mut project = Project::create(&root.path().join("project"), &new).unwrap();
+    confirm(&mut project, FrameKey::new(1, 0), person(0.0));
+    let at = FrameKey::new(1, 2);
+    project.apply(&Edit::Accept { at }).unwrap();
+    let compared = far_from_model(project.contents(), &mut Sees, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(compared.frames, 2);
+    let found = compared.findings.iter();
+    let found: Vec<_> = found.map(|f| (f.at, f.kind)).collect();
+    assert_eq!(found, [(at, FindingKind::MissedPerson)]);
 }

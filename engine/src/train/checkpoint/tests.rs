@@ -21,6 +21,7 @@ fn state() -> (State, Card) {
         score: 0.5,
     });
     progress.history.push(EpochRecord {
+        hits: Vec::new(),
         epoch: 1,
         step: 7,
         lr: 1e-3,

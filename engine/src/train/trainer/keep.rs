@@ -8,8 +8,9 @@ use crate::concurrency::StopFlag;
 use crate::error::Result;
 use crate::estimator::NetworkOptions;
 use crate::model::Weights;
-use crate::train::checkpoint::{Best, State};
+use crate::train::checkpoint::{Best, EpochRecord, State};
 use crate::train::event::{Event, StopReason, tell};
+use crate::train::hits;
 use crate::train::optim::ByName;
 use crate::train::setup::{card_after, epoch_record};
 use crate::train::validate::Measured;
@@ -74,7 +75,12 @@ impl Trainer {
             };
             tell(events, broken);
         }
-        self.progress.history.push(record.clone());
+        let kept = self.progress.best.map(|best| best.epoch);
+        hits::keep(self.folder.path(), &record, kept);
+        self.progress.history.push(EpochRecord {
+            hits: Vec::new(),
+            ..record.clone()
+        });
         tell(events, Event::Epoch(record));
         self.save(events)
     }

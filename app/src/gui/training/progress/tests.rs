@@ -4,6 +4,7 @@ use super::*;
 
 fn record(epoch: u64, pck: f64, loss: f64) -> EpochRecord {
     EpochRecord {
+        hits: Vec::new(),
         epoch,
         step: 2 * epoch,
         lr: 0.1,
@@ -122,4 +123,23 @@ fn images_and_metrics_are_of_the_offered_weights() {
         });
     }
     assert!(progress.is_falling(), "one epoch went up");
+}
+
+/// Fails when the weights before the training, or weights of which a figure fell below them, are
+/// called the best so far in the log.
+#[test]
+fn the_log_says_what_weights_are_the_best_of() {
+    let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
+    let mut log = |epoch: u64, pck: f64, oks_ap: f64| {
+        progress.take(Event::Epoch(EpochRecord {
+            oks_ap: Some(oks_ap),
+            ..record(epoch, pck, 0.5)
+        }));
+        progress.take(Event::Saved { is_best: true });
+        progress.log.back().unwrap().clone()
+    };
+    assert!(log(0, 0.9, 1.0).starts_with("Saved: the start"));
+    assert!(log(1, 0.91, 0.975).ends_with("best of this training, with OKS AP below the start"));
+    assert!(log(2, 0.89, 1.0).ends_with("best of this training, below the start"));
+    assert_eq!(log(3, 0.95, 1.0), "Saved; the best so far");
 }

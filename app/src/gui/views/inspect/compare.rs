@@ -224,7 +224,8 @@ pub(super) fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
     widgets::section_ui(ui, "Difference", |ui| {
         let [first, second] = cx.view.slots.each_ref().map(|s| s.found.as_deref());
         let (Some(first), Some(second)) = (first, second) else {
-            weak_ui(ui, "Neither model has a prediction yet.");
+            let titles = [0, 1].map(|i| cx.view.title(i));
+            weak_ui(ui, &missing_text(&titles, &cx.view.slots));
             return;
         };
         let (person, picked) = match &cx.view.pick {
@@ -236,6 +237,19 @@ pub(super) fn difference_ui(ui: &mut Ui, cx: &mut InspectContext<'_>) {
             None => weak_ui(ui, "One of them found no person."),
         }
     });
+}
+
+/// Returns why there is no difference: the prediction that is missing.
+fn missing_text(titles: &[String; 2], slots: &[ModelSlot; 2]) -> String {
+    let missing = titles
+        .iter()
+        .zip(slots)
+        .filter(|(_, slot)| slot.found.is_none());
+    let text = |(title, slot): (&String, &ModelSlot)| match &slot.fault {
+        Some(fault) => format!("{title} has no prediction: {fault}"),
+        None => format!("{title} is still working on this frame."),
+    };
+    missing.map(text).collect::<Vec<_>>().join(" ")
 }
 
 fn table_ui(ui: &mut Ui, difference: &Difference<'_>, picked: Option<&str>) {
@@ -315,6 +329,30 @@ mod tests {
             timings: Timings::default(),
             people: PeopleCount::default(),
         }
+    }
+
+    /// Fails when a prediction that exists is called missing, or the reason is not said.
+    #[test]
+    fn the_missing_prediction_is_named() {
+        let titles = ["sfm", "tp-r-a3"].map(str::to_owned);
+        let ready = || ModelSlot {
+            found: Some(Arc::new(output("coco17", Vec::new()))),
+            ..ModelSlot::default()
+        };
+        let waits = ModelSlot::default();
+        let text = missing_text(&titles, &[ready(), waits]);
+        assert_eq!(text, "tp-r-a3 is still working on this frame.");
+        let failed = ModelSlot {
+            fault: Some("no weights".to_owned()),
+            ..ModelSlot::default()
+        };
+        let text = missing_text(&titles, &[failed, ready()]);
+        assert_eq!(text, "sfm has no prediction: no weights");
+        let text = missing_text(&titles, &[ModelSlot::default(), ModelSlot::default()]);
+        assert!(
+            text.contains("sfm is") && text.contains("tp-r-a3 is"),
+            "{text}"
+        );
     }
 
     /// Fails when joints are compared by index instead of name, with the wrong person's, or

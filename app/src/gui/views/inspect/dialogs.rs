@@ -1,12 +1,12 @@
 //! File and folder dialogs.
 
 use std::path::Path;
-use std::time::Instant;
 
 use poselens_engine::Result;
 use poselens_engine::concurrency::Worker;
 
-use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder, open_action};
+use crate::gui::dialog::{Answer, answer};
+use crate::gui::tasks::{TaskResult, Tasks, in_folder, open_action};
 use crate::gui::views::inspect::export::ExportPlan;
 
 impl Tasks {
@@ -29,11 +29,10 @@ impl Tasks {
         }
         let dialog = dialog.save_file();
         self.task("save dialog", move || {
-            let start = Instant::now();
-            match block_on(dialog) {
-                Some(file) => file.path().clone_into(&mut plan.path),
-                None if start.elapsed() < UNSEEN => {}
-                None => return TaskResult::Picked(None),
+            match answer(dialog) {
+                Answer::Picked(file) => file.path().clone_into(&mut plan.path),
+                Answer::NoDialog => {}
+                Answer::Cancelled => return TaskResult::Picked(None),
             }
             TaskResult::Saved(plan.write())
         })

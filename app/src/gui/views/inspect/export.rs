@@ -12,11 +12,13 @@ use poselens_engine::overlay::with_caption;
 use poselens_engine::record::{Answer, save_png, stamp, write_npy, write_safetensors};
 use poselens_shaders::canvas::Canvas;
 use poselens_shaders::frame::Image;
+use poselens_shaders::legend::CAPITALS;
 use poselens_shaders::scene::Scene;
 use poselens_shaders::view::{View, Zoom};
 use poselens_shaders::{CENTER, Rgb};
 
 use crate::gui::action::inspect::Form;
+use crate::gui::view::frame_title;
 use crate::gui::views::inspect::compare::SECOND;
 use crate::gui::views::inspect::shown;
 use crate::gui::views::inspect::shown::Shown;
@@ -142,6 +144,15 @@ fn drawn(shown: &Shown, place: PanePlace) -> String {
     }
 }
 
+/// Returns the pixels per grid step of text that is legible on a projector: capitals are at least 14
+/// pixels high, and 1/40 of the image's height. Small images without room for it have smaller text.
+fn legible_unit(size: Size) -> usize {
+    let wanted = size.height.div_ceil(40 * CAPITALS as usize).max(2);
+    // A legend takes about 100 grid steps of at most 0.6 of the width.
+    let most = (size.width / 170).min(size.height / 110);
+    wanted.min(most).max(1)
+}
+
 impl Pane {
     fn answer(&self) -> Answer<'_> {
         Answer {
@@ -153,12 +164,19 @@ impl Pane {
         }
     }
 
-    /// Draws the visible part at the image's own resolution.
+    /// Returns the visible part at the image's own resolution.
+    fn view(&self, zoom: Zoom) -> View {
+        let size = self.frame.size();
+        let image = [size.width, size.height];
+        let screen = image.map(|v| v as f64);
+        View::letterbox(image, screen, zoom, self.is_mirrored, legible_unit(size))
+    }
+
+    /// Draws the visible part.
     fn drawn(&self, zoom: Zoom) -> Frame {
         let Size { width, height } = self.frame.size();
         let image = [width, height];
-        let screen = image.map(|v| v as f64);
-        let view = View::letterbox(image, screen, zoom, self.is_mirrored, 1);
+        let view = self.view(zoom);
         let mut rgba = [0, 0, 0, 255].repeat(width * height);
         let mut canvas = Canvas::new(&mut rgba, width, height);
         let picture = Image {
@@ -180,7 +198,8 @@ impl Pane {
     /// Returns the source of the frame.
     fn place(&self) -> String {
         let Frame { id, time_secs, .. } = self.frame;
-        format!("{} - frame {id} - {time_secs:.3} s", self.source)
+        let source = frame_title(&self.source, &self.frame);
+        format!("{source} - frame {id} - {time_secs:.3} s")
     }
 }
 
@@ -313,6 +332,53 @@ mod tests {
             frame,
             is_mirrored: false,
         }
+    }
+
+    /// Fails when the numbers of a colour scale in an exported image are too small to read, or a small
+    /// image has no scale.
+    #[test]
+    fn the_numbers_of_a_scale_are_legible() {
+        use poselens_shaders::colormap::ColorMap;
+        use poselens_shaders::legend::{ColorScale, Corner, Legend};
+        use poselens_shaders::scene::{Mark, Shape};
+        let legend = Mark::Legend(Legend {
+            corner: Corner::Right,
+            caption: "x51.M\ncoarse attention, first pyramid".to_owned(),
+            scale: Some(ColorScale::of(ColorMap::Viridis, (-0.374, 0.374), [])),
+        });
+        let scene = Scene {
+            marks: vec![legend],
+        };
+        for (image, least) in [
+            ([768, 512], 14),
+            ([640, 480], 14),
+            ([1920, 1080], 27),
+            ([480, 640], 14),
+            ([240, 180], 7),
+        ] {
+            let screen = image.map(|v| v as f64);
+            let unit = legible_unit(Size::new(image[0], image[1]));
+            let view = View::letterbox(image, screen, Zoom::WHOLE, false, unit);
+            let mut capitals = Vec::new();
+            scene.lay_out(&view, |shape| {
+                if let Shape::Text(text) = shape {
+                    capitals.push(CAPITALS as usize * text.style.unit);
+                }
+            });
+            assert!(
+                capitals.len() >= 3 && capitals.iter().all(|height| *height >= least),
+                "{image:?}: {capitals:?}"
+            );
+        }
+    }
+
+    /// Fails when the caption of an image of a folder does not name its file.
+    #[test]
+    fn the_caption_names_the_file_of_a_folder() {
+        let mut pane = pane("sfm", CENTER);
+        assert_eq!(pane.place(), "clip - frame 3 - 0.100 s");
+        pane.frame = pane.frame.of_file("b.png");
+        assert_eq!(pane.place(), "b.png in clip - frame 3 - 0.100 s");
     }
 
     /// Fails when the caption of two predictions in one image names a map that is not drawn, does not

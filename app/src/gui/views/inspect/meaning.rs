@@ -58,7 +58,7 @@ pub(super) fn meaning(action: Action, inspect: &Inspect, choices: &Choices) -> O
         Action::Playback(PlaybackAction::First) => InspectAction::Step(i64::MIN),
         Action::Playback(PlaybackAction::Last) => InspectAction::Step(i64::MAX),
         Action::Overlay(OverlayAction::AllOff) => chosen(choices, |c| {
-            (c.what, c.has_skeleton) = (Some(What::Picture), false);
+            (c.what, c.has_skeleton, c.has_measures) = (Some(What::Picture), false, false);
         }),
         Action::Overlay(OverlayAction::Toggle(name)) => toggled(&name, choices)?,
         Action::Overlay(OverlayAction::NextMap(n)) => InspectAction::Next(n),
@@ -86,6 +86,9 @@ fn toggled(name: &str, choices: &Choices) -> Option<InspectAction> {
     let map = match name {
         "skeleton" => {
             return Some(chosen(choices, |c| c.has_skeleton = !c.has_skeleton));
+        }
+        "measures" => {
+            return Some(chosen(choices, |c| c.has_measures = !c.has_measures));
         }
         "heatmap" => Some(What::Heatmap),
         "fields" => Some(What::Fields),

@@ -148,6 +148,7 @@ impl Inspect {
         let n_current = self.n_current();
         let without_skeleton = Choices {
             has_skeleton: false,
+            has_measures: false,
             ..choices.clone()
         };
         for (slot, (model_slot, wanted)) in self.slots.iter_mut().zip(&mut keys).enumerate() {
@@ -180,6 +181,7 @@ impl Inspect {
                 pick,
                 choices,
                 model_slot.cell(choices).map(|c| &c.map),
+                &self.measures,
             );
             draw_recorded(&mut model_slot.shown);
         }

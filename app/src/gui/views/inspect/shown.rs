@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use poselens_engine::geometry::{Affine2, Point};
+use poselens_engine::measure::Measures;
 use poselens_engine::output::{AttentionMap, PoseOutput, RegionOutput, SharedPlanes};
 use poselens_engine::overlay::{OverlayStyle, RangeMode, overlay, pen, scene};
 use poselens_engine::pose::Keypoint;
@@ -217,12 +218,13 @@ pub struct Shown {
 }
 
 /// Builds the overlays selected for `output`. `cell` is the selected self-attention thumbnail, if
-/// it is finished.
+/// it is finished; `measures` are drawn if they are chosen.
 pub fn show(
     output: &PoseOutput,
     pick: Option<&Pick>,
     choices: &Choices,
     cell: Option<&AttentionMap>,
+    measures: &Measures,
 ) -> Shown {
     let picked = pick.and_then(|pick| picked(output, pick));
     let Some(region) = region(output, picked.map(|p| p.point)) else {
@@ -247,7 +249,10 @@ pub fn show(
         What::QueryKey if picked.is_none() => (None, Some("pick a joint or a pixel")),
         What::QueryKey => (cell.cloned(), None),
     };
-    let style = style(output, joint.map(|(j, _)| j), choices);
+    let style = OverlayStyle {
+        measures: measures.clone(),
+        ..style(output, joint.map(|(j, _)| j), choices)
+    };
     // Overlays draw everything in their input: they get a copy with only the selected map.
     let drawn = PoseOutput {
         regions: vec![RegionOutput {
@@ -269,7 +274,8 @@ pub fn show(
     };
     let [skeleton, layer] =
         [choices.has_skeleton.then_some("skeleton"), layer].map(|name| name.and_then(overlay));
-    let overlays: Vec<_> = skeleton.into_iter().chain(layer).collect();
+    let numbers = choices.has_measures.then(|| overlay("measures")).flatten();
+    let overlays: Vec<_> = skeleton.into_iter().chain(layer).chain(numbers).collect();
     let mut scene = scene(&drawn, &overlays, &style);
     shorten_legends(&mut scene);
     if let Some(picked) = picked {

@@ -396,6 +396,11 @@ fn look_ui(ui: &mut Ui, choices: &mut Choices) {
             "Limbs and joints over the map",
             &mut choices.has_skeleton,
         ),
+        (
+            "Measures",
+            "Angles, distances and speeds at the joints: those chosen in Live",
+            &mut choices.has_measures,
+        ),
     ] {
         if widgets::switch_row_ui(ui, label, None, *value)
             .on_hover_text(help)

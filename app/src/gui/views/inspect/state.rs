@@ -7,6 +7,7 @@ use eframe::egui_wgpu::RenderState;
 use poselens_engine::error::Result;
 use poselens_engine::estimator::RequestedMaps;
 use poselens_engine::frame::Frame;
+use poselens_engine::measure::Measures;
 use poselens_engine::output::{PoseOutput, RegionOutput};
 use poselens_engine::pipeline::{InspectRequest, Inspector, N_INSPECTED};
 use poselens_engine::pose::Pose;
@@ -113,6 +114,8 @@ pub struct Inspect {
     pub slots: [ModelSlot; N_INSPECTED],
     /// The selected joint or pixel.
     pub pick: Option<Pick>,
+    /// The measures chosen in Live.
+    pub(super) measures: Measures,
     /// The previous selection.
     pub(super) picked_before: Option<Pick>,
     /// The frame kept in slot 1; `None` while both slots use the same frame.
@@ -171,6 +174,7 @@ impl Inspect {
             people: None,
             slots: Default::default(),
             pick: None,
+            measures: Measures::default(),
             picked_before: None,
             kept: None,
             stored: None,

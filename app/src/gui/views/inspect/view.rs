@@ -11,7 +11,7 @@ use crate::gui::state::AppState;
 use crate::gui::theme;
 use crate::gui::view::{
     AppView, HeaderText, MessagePlace, PanelContext, PanelPosition, PanelSpec, Panels, ViewSpec,
-    size_text,
+    frame_title, size_text,
 };
 use crate::gui::views::inspect::compare::difference_ui;
 use crate::gui::views::inspect::meaning::{COMMANDS, GROUP, OWN_COMMANDS, commands, meaning};
@@ -100,7 +100,7 @@ impl AppView for Inspect {
             "The inspected frame, taken from the live view"
         };
         Some(HeaderText {
-            name: name.to_owned(),
+            name: subject.map_or_else(|| name.to_owned(), |s| frame_title(name, &s.frame)),
             more,
             help,
             color: theme::LEFT,
@@ -121,6 +121,7 @@ impl AppView for Inspect {
     }
 
     fn opened(&mut self, core: &mut Core) -> Result<()> {
+        self.measures = core.state.measures();
         core.hold_live();
         if core.ui_state.presented.is_some() {
             core.show_live_path();

@@ -1,7 +1,6 @@
 //! File and folder dialogs.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use poselens_engine::Result;
 use poselens_engine::concurrency::Worker;
@@ -9,7 +8,8 @@ use poselens_engine::source::video;
 
 use crate::gui::action::Action;
 use crate::gui::action::label::{Ask, LabelAction, LabelFormat};
-use crate::gui::tasks::{TaskResult, Tasks, UNSEEN, block_on, in_folder};
+use crate::gui::dialog::{Answer, answer};
+use crate::gui::tasks::{TaskResult, Tasks, in_folder};
 
 /// Folder in that of a project for exports where the system has no dialog.
 const EXPORTS: &str = "exports";
@@ -61,11 +61,10 @@ impl Tasks {
             .save_file();
         let exports = project.join(EXPORTS);
         self.task("export dialog", move || {
-            let start = Instant::now();
-            let path = match block_on(dialog) {
-                Some(file) => file.path().to_owned(),
-                None if start.elapsed() < UNSEEN => unused(&exports, extension),
-                None => return TaskResult::Picked(None),
+            let path = match answer(dialog) {
+                Answer::Picked(file) => file.path().to_owned(),
+                Answer::NoDialog => unused(&exports, extension),
+                Answer::Cancelled => return TaskResult::Picked(None),
             };
             let action = LabelAction::Export(format, path.clone());
             TaskResult::Picked(Some((path, Action::Label(action))))

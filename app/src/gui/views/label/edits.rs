@@ -81,8 +81,34 @@ impl Label {
         Ok(())
     }
 
+    /// Refuses an action that edits if it follows a refused key at once.
+    ///
+    /// # Errors
+    /// The reason for which that key was refused.
+    pub(super) fn admit(&mut self, action: &LabelAction) -> Result<()> {
+        let is_edit = match action {
+            // Without a joint it shows another frame.
+            LabelAction::Nudge(..) => self.picked_joint().is_some(),
+            LabelAction::Cycle(_)
+            | LabelAction::Person(_)
+            | LabelAction::AddPerson
+            | LabelAction::Copy
+            | LabelAction::Fill
+            | LabelAction::Accept(_)
+            | LabelAction::Undo
+            | LabelAction::Redo => true,
+            LabelAction::Step(_)
+            | LabelAction::NextSuggested(_)
+            | LabelAction::NextJoint(_)
+            | LabelAction::NextPerson(_) => false,
+            // These are sent by the pointer, or by the view itself.
+            _ => return Ok(()),
+        };
+        self.burst.press(Instant::now(), is_edit)
+    }
+
     /// Returns the shown frame, so that nothing is edited unseen.
-    fn seen(&self) -> Result<FrameKey> {
+    fn seen(&mut self) -> Result<FrameKey> {
         if self.project.is_none() {
             return Err(no_project());
         }
@@ -95,6 +121,7 @@ impl Label {
         }
         if self.drawn != Some(at) || self.shown_picture().is_none() || self.frame().is_none() {
             let text = format!("frame {} is not shown yet; nothing was changed", at.frame);
+            self.burst.refuse(Instant::now(), &text);
             return Err(Error::Failed(text));
         }
         Ok(at)

@@ -13,6 +13,7 @@ use poselens_engine::project::{Clip, FrameKey};
 use poselens_engine::source::scrub::Scrub;
 
 use crate::gui::waker::Waker;
+use crate::gui::wording::in_window;
 
 /// How often the thread checks whether it should stop.
 const POLL: Duration = Duration::from_millis(100);
@@ -67,7 +68,8 @@ impl FrameThread {
             let mut reader = Reader::default();
             while !stop.is_stopped() {
                 if let Some(wanted) = requests.take_timeout(POLL) {
-                    let frame = reader.read(&wanted).map_err(|error| error.to_string());
+                    let frame = reader.read(&wanted);
+                    let frame = frame.map_err(|error| in_window(&error.to_string()));
                     put(&answer, Some((Some(wanted.at()), frame)));
                     waker.wake();
                     reader.ahead(&wanted);

@@ -34,6 +34,11 @@ pub(super) enum Gesture {
 }
 
 impl Gesture {
+    /// Returns whether a key makes it; the pointer makes the others.
+    pub(super) const fn is_by_key(&self) -> bool {
+        !matches!(self, Self::Place(..) | Self::Transform(..))
+    }
+
     /// Returns the edit that the gesture makes in frame `at`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 
 mod adding;
 mod bar;
+mod burst;
 mod commands;
 mod copied;
 mod copying;

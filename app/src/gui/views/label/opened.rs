@@ -38,6 +38,8 @@ pub(super) struct Open {
     pub comparing: Option<Comparing>,
     /// Findings of the last comparison with a model.
     pub compared: Vec<Finding>,
+    /// What the last comparison with a model has found, in a sentence.
+    pub comparison: Option<String>,
     pub reviewer: Reviewer,
     /// The search for a person to add.
     pub adding: Option<Adding>,
@@ -62,6 +64,7 @@ impl Open {
             search: None,
             comparing: None,
             compared: Vec::new(),
+            comparison: None,
             reviewer: Reviewer::default(),
             adding: None,
             loaded: None,
@@ -242,6 +245,7 @@ impl Open {
                 at,
                 suggestion: frame.and_then(|frame| frame.suggestion),
                 is_confirmed: frame.is_some_and(FrameLabels::is_confirmed),
+                is_without_people: frame.is_some_and(FrameLabels::is_without_people),
                 is_held_out: is_held_out(at),
             }
         });
@@ -266,6 +270,7 @@ impl Open {
             depth: self.project.depth(),
             search: self.search.as_ref().map(Search::progress),
             comparing: self.comparing.as_ref().map(Comparing::progress),
+            comparison: self.comparison.clone(),
             review: self.reviewer.last().map(Arc::clone),
             is_adding: self.adding.is_some(),
             copying: self.copying.as_ref().map(Copying::shown),

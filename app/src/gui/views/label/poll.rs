@@ -5,6 +5,7 @@ use poselens_engine::Result;
 use crate::gui::action::label::{Page, Pick};
 use crate::gui::core::Core;
 use crate::gui::picture::FrameCanvas;
+use crate::gui::trained;
 use crate::gui::ui_state::Level;
 use crate::gui::views::label::frames::FrameThread;
 use crate::gui::views::label::published::{News, Published};
@@ -24,6 +25,9 @@ impl Label {
         let (now, name) = (self.folder(), self.own_name());
         let is_other = now != before;
         if let Some(folder) = now.filter(|_| is_other || name != name_before) {
+            if let Some(project) = &self.project {
+                trained::call_project(&folder, project.info.title());
+            }
             let folder = folder.to_string_lossy().into_owned();
             core.state.label.remember(folder, name);
             if is_other {

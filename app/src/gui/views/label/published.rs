@@ -60,11 +60,35 @@ pub struct Row {
     pub suggestion: Option<Suggestion>,
     /// Whether it has confirmed people or was accepted without people.
     pub is_confirmed: bool,
+    /// Whether it was accepted without people.
+    pub is_without_people: bool,
     /// Whether it is held out.
     pub is_held_out: bool,
 }
 
 impl Row {
+    /// Returns whether it was confirmed, for screen readers.
+    pub const fn state(&self) -> &'static str {
+        match (self.is_without_people, self.is_confirmed) {
+            (true, _) => "confirmed, no people",
+            (false, true) => "confirmed",
+            (false, false) => "open",
+        }
+    }
+
+    /// Returns the note at the end of the row.
+    pub fn note(&self) -> String {
+        let why = if self.is_held_out {
+            "held out"
+        } else {
+            self.reason()
+        };
+        let nobody = self.is_without_people.then_some("no people");
+        let parts = nobody.into_iter().chain(Some(why));
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(" · ")
+    }
+
     /// Returns a short text for the reason.
     pub fn reason(&self) -> &'static str {
         match self.suggestion.map(|suggestion| suggestion.reason) {
@@ -95,6 +119,14 @@ pub struct ListPart {
     pub shown: Option<usize>,
 }
 
+/// Returns `, 1 without people` for the frames accepted without people; empty if there are none.
+pub(super) fn without_people(tally: Tally) -> String {
+    match tally.without_people {
+        0 => String::new(),
+        n => format!(", {n} without people"),
+    }
+}
+
 /// State of the open project.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -116,6 +148,8 @@ pub struct Published {
     pub search: Option<Arc<SearchProgress>>,
     /// Progress of the running comparison with a model.
     pub comparing: Option<Arc<SearchProgress>>,
+    /// What the last comparison with a model has found, in a sentence.
+    pub comparison: Option<String>,
     /// What the page Train shows, while it is shown.
     pub review: Option<Arc<Review>>,
     /// Whether a person to add is being looked for.

@@ -24,6 +24,7 @@ impl Label {
     /// A message for the user.
     pub(super) fn run_label(&mut self, action: LabelAction, core: &mut Core) -> Result<()> {
         let listed = core.state.label.listed;
+        self.admit(&action)?;
         match action {
             LabelAction::Ask(_) if core.ui_state.is_choosing => {}
             LabelAction::Ask(ask) => self.ask(ask, core)?,

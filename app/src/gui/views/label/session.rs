@@ -1,7 +1,7 @@
 //! The open project on its own thread: answers requests and publishes what the window shows.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use poselens_engine::finetune::FinetuneOptions;
@@ -10,12 +10,14 @@ use poselens_engine::{Error, Result};
 
 use crate::gui::state::label::Listed;
 use crate::gui::ui_state::Level;
+use crate::gui::views::label::burst::Burst;
 use crate::gui::views::label::gesture::Gesture;
 use crate::gui::views::label::opened::Open;
 use crate::gui::views::label::search::{FIRST_AFTER, Search};
 use crate::gui::views::label::thread::{
     Found, FoundPerson, Kind, Numbered, Outbox, Request, is_labels,
 };
+use crate::gui::wording::in_window;
 
 /// Time without edits after which a snapshot is written. It only makes opening faster.
 const QUIET: Duration = Duration::from_secs(20);
@@ -36,6 +38,8 @@ pub(super) struct Session {
     first_after: Duration,
     /// The last failure of each kind, until a request of that kind works.
     failures: Vec<(Kind, String)>,
+    /// Edits that follow one that was not possible.
+    burst: Burst,
 }
 
 impl Session {
@@ -50,6 +54,7 @@ impl Session {
             window: (0, 0),
             first_after: FIRST_AFTER,
             failures: Vec::new(),
+            burst: Burst::default(),
         }
     }
 
@@ -62,7 +67,7 @@ impl Session {
         match self.run(request) {
             Ok(()) => self.mend(kind),
             Err(error) => {
-                let text = error.to_string();
+                let text = in_window(&error.to_string());
                 self.outbox.say(Level::Error, text.clone());
                 if let Some(kind) = kind {
                     self.failures.retain(|(failed, _)| *failed != kind);
@@ -148,25 +153,18 @@ impl Session {
             Request::Rename(name) => open.rename(&name)?,
             Request::Show(at) => {
                 open.shown = Some(at);
-                return Ok(());
+                return self.burst.press(Instant::now(), false);
             }
             Request::Next { is_forward } => {
+                self.burst.press(Instant::now(), false)?;
                 if open.show_next(is_forward) {
                     return Ok(());
                 }
                 let end = if is_forward { "last" } else { "first" };
                 format!("This is the {end} frame of the list")
             }
-            Request::Make(at, gesture) => return open.make(at, gesture),
-            Request::Accept { at, goes_on } => {
-                open.make(at, Gesture::Accept)?;
-                let is_empty = open.project.labels().people(at).is_empty();
-                match (goes_on && !open.show_next_open(at), is_empty) {
-                    (true, _) => "Every frame of the list is confirmed".to_owned(),
-                    (false, true) => "Accepted as a frame without people; N adds one".to_owned(),
-                    (false, false) => return Ok(()),
-                }
-            }
+            Request::Make(at, gesture) => return self.make(at, gesture),
+            Request::Accept { at, goes_on } => return self.accept(at, goes_on),
             Request::Undo => return self.step_history(Project::undo, "undo"),
             Request::Redo => return self.step_history(Project::redo, "redo"),
             Request::Suggest { model, n } => {
@@ -225,6 +223,35 @@ impl Session {
         Ok(())
     }
 
+    /// Makes an edit, unless it follows a key at once whose edit was not possible.
+    fn make(&mut self, at: FrameKey, gesture: Gesture) -> Result<()> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        self.burst.press(Instant::now(), gesture.is_by_key())?;
+        let edit = gesture.edit(at, open.project.labels());
+        if let Err(error) = &edit {
+            self.burst.refuse(Instant::now(), &error.to_string());
+        }
+        open.apply(&edit?)
+    }
+
+    /// Accepts a frame, and goes on to the next one that is not confirmed.
+    fn accept(&mut self, at: FrameKey, goes_on: bool) -> Result<()> {
+        self.make(at, Gesture::Accept)?;
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let is_empty = open.project.labels().people(at).is_empty();
+        let text = match (goes_on && !open.show_next_open(at), is_empty) {
+            (true, _) => "Every frame of the list is confirmed",
+            (false, true) => "Accepted as a frame without people; N adds one",
+            (false, false) => return Ok(()),
+        };
+        self.outbox.say(Level::Info, text);
+        Ok(())
+    }
+
     fn open(&mut self, folder: &Path) -> Result<()> {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         if self
@@ -261,7 +288,7 @@ impl Session {
     fn take_up(&mut self, project: Project) -> Result<()> {
         let remarks = project.contents().remarks().join("; ");
         if !remarks.is_empty() {
-            self.outbox.say(Level::Warning, remarks);
+            self.outbox.say(Level::Warning, in_window(&remarks));
         }
         if let Err(error) = Version::current(project.contents().folder()) {
             let text = format!("{error}; the bundled weights are used");

@@ -14,6 +14,7 @@ use crate::gui::action::label::{Held, Page, Pick};
 use crate::gui::picture::FrameCanvas;
 use crate::gui::state::label::Listed;
 use crate::gui::view::PanelContext;
+use crate::gui::views::label::burst::Burst;
 use crate::gui::views::label::finetune::Finetune;
 use crate::gui::views::label::frames::{FrameThread, Picture, Wanted};
 use crate::gui::views::label::pace::Pace;
@@ -65,6 +66,8 @@ pub struct Label {
     pub zoom: Zoom,
     /// Seconds per frame.
     pub pace: Pace,
+    /// Keys that follow a refused one.
+    pub(super) burst: Burst,
     /// Point of the image under the pointer.
     pub(super) pointer: Option<Point>,
     /// The person who was added last with the frame, to be picked once it is shown.
@@ -120,6 +123,7 @@ impl Label {
             preview: None,
             zoom: Zoom::WHOLE,
             pace: Pace::default(),
+            burst: Burst::default(),
             pointer: None,
             added: None,
             rows: (0, 0),

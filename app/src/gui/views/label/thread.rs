@@ -12,7 +12,7 @@ use poselens_engine::concurrency::{StopFlag, Worker};
 use poselens_engine::finetune::FinetuneOptions;
 use poselens_engine::frame::Frame;
 use poselens_engine::geometry::Point;
-use poselens_engine::project::check::Finding;
+use poselens_engine::project::check::ModelComparison;
 use poselens_engine::project::{Clip, Examination, FrameKey, Joint};
 use poselens_engine::train::Hardware;
 use poselens_engine::{Error, Result};
@@ -82,7 +82,7 @@ pub(super) enum Request {
     /// The comparison of the project in `folder` has ended.
     Compared {
         folder: PathBuf,
-        found: Result<Vec<Finding>>,
+        found: Result<ModelComparison>,
     },
     /// The search for frames of the project in `folder` has found some.
     Suggested {

@@ -21,6 +21,7 @@ use crate::gui::views::label::commands::{
     COMMANDS, GROUP, OWN_COMMANDS, meaning, meaning_in_training,
 };
 use crate::gui::views::label::finetune::{check_ui, options_ui, versions_ui};
+use crate::gui::views::label::published::without_people;
 use crate::gui::views::label::side::edit::edit_ui;
 use crate::gui::views::label::side::frames::frames_ui;
 use crate::gui::views::label::side::project::project_ui;
@@ -98,7 +99,11 @@ impl AppView for Label {
         let tally = project.tally;
         Some(HeaderText {
             name: project.info.title(),
-            more: format!("{} confirmed", counted(tally.confirmed, "frame")),
+            more: format!(
+                "{} confirmed{}",
+                counted(tally.confirmed, "frame"),
+                without_people(tally)
+            ),
             help: "The label project",
             color: theme::LEFT,
         })

@@ -4,6 +4,8 @@ mod connection;
 mod empty;
 mod go_to;
 mod hud;
+mod measure_plot;
+mod measures;
 mod model;
 mod notes;
 mod overlay;

@@ -8,6 +8,7 @@ use crate::gui::action::{Action, OverlayAction};
 use crate::gui::command::OVERLAY_KEYS;
 use crate::gui::context::no_fields;
 use crate::gui::titles::{joint_title, sentence};
+use crate::gui::views::live::measures::measures_ui;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 
@@ -34,6 +35,9 @@ pub(super) fn overlay_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             }
             if !is_on {
                 continue;
+            }
+            if overlay.name == "measures" {
+                measures_ui(ui, cx);
             }
             match overlay.needs {
                 None => has_joints = true,

@@ -2,12 +2,15 @@
 
 use crate::gui::picture::FrameCanvas;
 use crate::gui::view::PanelContext;
+use crate::gui::views::live::measure_plot::Series;
 
-/// The displayed frame on the GPU; all other state is shared.
+/// State of this view alone; all other state is shared.
 #[derive(Default)]
 pub(super) struct Live {
-    /// `None` if there is no window.
+    /// The displayed frame on the GPU; `None` if there is no window.
     pub picture: Option<FrameCanvas>,
+    /// The measures of the last seconds.
+    pub measured: Series,
 }
 
 /// Context passed to the panels of this view.

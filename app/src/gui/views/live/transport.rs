@@ -269,25 +269,29 @@ fn record_ui(ui: &mut Ui, cx: &mut LiveContext<'_>, has_source: bool) {
 }
 
 fn progress_text(recording: &Recording) -> String {
-    // A file has its own time, which the finished recording shows as well.
-    let elapsed = match &recording.progress {
-        Some(p) if recording.is_file => clock(p.length_secs()),
-        _ => clock(recording.started.elapsed().as_secs_f64()),
+    let Some(p) = &recording.progress else {
+        // Nothing has been recorded, so there is no time to show.
+        let waits_for = if recording.is_file {
+            "its turn"
+        } else {
+            "a frame"
+        };
+        return format!("waiting for {waits_for}");
     };
-    match &recording.progress {
-        Some(p) => {
-            let frames = match recording.total {
-                Some(total) => format!("{} of {}", p.frames, counted(total, "frame")),
-                None => format!(
-                    "{} of {} annotated   {} dropped",
-                    p.annotated, p.frames, p.drops
-                ),
-            };
-            format!("{elapsed}   {frames}   {}", widgets::megabytes(p.bytes))
-        }
-        None if recording.is_file => format!("{elapsed}   waiting for its turn"),
-        None => format!("{elapsed}   waiting for a frame"),
-    }
+    // A file has its own time, which the finished recording shows as well.
+    let elapsed = if recording.is_file {
+        clock(p.length_secs())
+    } else {
+        clock(recording.started.elapsed().as_secs_f64())
+    };
+    let frames = match recording.total {
+        Some(total) => format!("{} of {}", p.frames, counted(total, "frame")),
+        None => format!(
+            "{} of {} annotated   {} dropped",
+            p.annotated, p.frames, p.drops
+        ),
+    };
+    format!("{elapsed}   {frames}   {}", widgets::megabytes(p.bytes))
 }
 
 fn progress_ui(ui: &mut Ui, recording: &Recording) {
@@ -309,7 +313,9 @@ fn progress_ui(ui: &mut Ui, recording: &Recording) {
             recording.folder.display()
         ));
     });
-    widgets::dot_ui(ui, theme::RED);
+    if recording.progress.is_some() {
+        widgets::dot_ui(ui, theme::RED);
+    }
 }
 
 fn send(cx: &mut LiveContext<'_>, action: PlaybackAction) {
@@ -318,7 +324,36 @@ fn send(cx: &mut LiveContext<'_>, action: PlaybackAction) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+    use std::time::Instant;
+
+    use poselens_engine::pipeline::TapProgress;
+
     use super::*;
+    use crate::gui::context::SourceChoice;
+
+    /// Fails when a recording that waits shows a time as if it were running, or a running one shows
+    /// none.
+    #[test]
+    fn a_waiting_recording_shows_no_time() {
+        let source = SourceChoice {
+            label: "clip.mp4".to_owned(),
+            spec: "clip.mp4".to_owned(),
+        };
+        let mut recording = Recording {
+            source,
+            is_file: true,
+            total: Some(9),
+            started: Instant::now(),
+            folder: PathBuf::new(),
+            progress: None,
+        };
+        assert_eq!(progress_text(&recording), "waiting for its turn");
+        recording.is_file = false;
+        assert_eq!(progress_text(&recording), "waiting for a frame");
+        recording.progress = Some(TapProgress::default());
+        assert!(progress_text(&recording).starts_with("0:0"));
+    }
 
     /// Fails when the length of a file changes once its frames are counted, or the clock does not
     /// reach it.

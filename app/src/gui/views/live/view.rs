@@ -13,6 +13,7 @@ use crate::gui::view::{
 use crate::gui::views::live::connection::connection_ui;
 use crate::gui::views::live::empty::empty_ui;
 use crate::gui::views::live::hud::hud_ui;
+use crate::gui::views::live::measure_plot::measure_plot_ui;
 use crate::gui::views::live::model::model_ui;
 use crate::gui::views::live::overlay::overlay_ui;
 use crate::gui::views::live::recordings::recordings_ui;
@@ -67,6 +68,10 @@ impl Panels for Live {
         },
         PanelSpec {
             place: PanelPosition::Stage,
+            show: measure_plot_ui,
+        },
+        PanelSpec {
+            place: PanelPosition::Stage,
             show: connection_ui,
         },
     ];
@@ -90,6 +95,9 @@ impl AppView for Live {
     }
 
     fn picture_changed(&mut self, core: &mut Core) -> Result<()> {
+        if let Some(presented) = &core.ui_state.presented {
+            self.measured.push(presented);
+        }
         self.upload(core)
     }
 }

@@ -1,7 +1,9 @@
 //! Form rows: a label, then a control that fills the rest.
 
+use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::{self, Align2, Button, DragValue, Id, Sense, TextEdit, TextStyle, Ui};
 
+use crate::folders::typed_path;
 use crate::gui::theme;
 use crate::words::short;
 
@@ -85,6 +87,13 @@ pub(super) fn path_ui(
         .margin(egui::Margin::symmetric(8, 6))
         .desired_width(ui.available_width() - 2.0);
     let response = ui.add(field);
+    if response.changed() && text.starts_with('~') {
+        text = typed_path(&text);
+        let mut edit = TextEdit::load_state(ui.ctx(), response.id).unwrap_or_default();
+        let end = CCursorRange::one(CCursor::new(text.chars().count()));
+        edit.cursor.set_char_range(Some(end));
+        edit.store(ui.ctx(), response.id);
+    }
     let response = if now.is_empty() {
         response.on_hover_text(help)
     } else {

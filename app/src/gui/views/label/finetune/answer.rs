@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use poselens_engine::Result;
 use poselens_engine::finetune::{accept, remove_run};
-use poselens_engine::project::check::Finding;
+use poselens_engine::project::check::ModelComparison;
 
 use crate::gui::ui_state::Level;
-use crate::gui::views::label::finetune::compare::Comparing;
+use crate::gui::views::label::finetune::compare::{Comparing, outcome};
 use crate::gui::views::label::finetune::job;
 use crate::gui::views::label::opened::Open;
 use crate::gui::views::label::session::Session;
 use crate::gui::views::label::thread::FinetuneRequest;
 use crate::gui::widgets::megabytes;
-use crate::words::counted;
 
 impl Session {
     /// Answers a request of the page Train; returns a message.
@@ -87,13 +86,13 @@ impl Session {
     pub(in crate::gui::views::label) fn take_compared(
         &mut self,
         folder: &Path,
-        found: Result<Vec<Finding>>,
+        found: Result<ModelComparison>,
     ) -> Result<()> {
         let is_of_this = |open: &&mut Open| open.project.contents().folder() == folder;
         let Some(open) = self.open.as_mut().filter(is_of_this) else {
             return Ok(());
         };
-        open.comparing = None;
+        let comparing = open.comparing.take();
         let found = match found {
             Err(error) if error.is_cancelled() => {
                 self.outbox.say(Level::Info, error.to_string());
@@ -101,11 +100,10 @@ impl Session {
             }
             found => found?,
         };
-        let text = match found.len() {
-            0 => "No label is far from the model's predictions".to_owned(),
-            n => format!("{} far from the model's predictions", counted(n, "joint")),
-        };
-        open.compared = found;
+        let model = comparing.map_or_else(String::new, |comparing| comparing.model().to_owned());
+        let text = outcome(&found, &model);
+        open.compared = found.findings;
+        open.comparison = Some(text.clone());
         open.reviewer.forget_findings();
         self.outbox.say(Level::Info, text);
         Ok(())

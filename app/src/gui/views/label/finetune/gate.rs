@@ -6,29 +6,21 @@ use poselens_engine::finetune::{Comparison, Figures, Gate, Interval, RunInfo, TO
 use crate::gui::action::Action;
 use crate::gui::action::finetune::FinetuneAction;
 use crate::gui::action::label::LabelAction;
+use crate::gui::scale::Scale;
 use crate::gui::theme;
 use crate::gui::views::label::finetune::removal::removal_ui;
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::widgets::{main_button, note_ui};
 use crate::words::counted;
 
-/// A figure: its name, tooltip, whether a smaller value is better, value, interval, and how it is
-/// written.
+/// A figure: its name, tooltip, whether a smaller value is better, value with interval, and scale.
 type Row = (
     &'static str,
     &'static str,
     bool,
     fn(&Figures) -> (f64, Interval),
-    fn(f64) -> String,
+    Scale,
 );
-
-fn torso(value: f64) -> String {
-    format!("{value:.3}")
-}
-
-fn percent(value: f64) -> String {
-    format!("{:.1} %", 100.0 * value)
-}
 
 /// Name of the set on which the old behaviour is measured.
 const RETENTION: &str = "Retention";
@@ -39,21 +31,21 @@ const ROWS: [Row; 3] = [
         "Mean distance from the labels, in torso lengths; a joint that was not found counts as one",
         true,
         |figures| (figures.error_torso, figures.intervals.error_torso),
-        torso,
+        Scale::TORSO,
     ),
     (
         "PCK@0.1",
         "Share of joints within a tenth of the torso length",
         false,
         |figures| (figures.pck_0_1, figures.intervals.pck_0_1),
-        percent,
+        Scale::PERCENT,
     ),
     (
         "PCK@0.2",
         "Share of joints within a fifth of the torso length",
         false,
         |figures| (figures.pck_0_2, figures.intervals.pck_0_2),
-        percent,
+        Scale::PERCENT,
     ),
 ];
 
@@ -134,7 +126,7 @@ fn table_ui(ui: &mut Ui, gate: &Gate) {
 /// Shows the figures of a set. A change for the worse that is smaller than the tolerance, of the
 /// error and of PCK, is none.
 fn set_ui(ui: &mut Ui, set: &str, compared: &Comparison, [error, share]: [f64; 2]) {
-    for (i, (name, help, is_less_better, get, text)) in ROWS.into_iter().enumerate() {
+    for (i, (name, help, is_less_better, get, scale)) in ROWS.into_iter().enumerate() {
         if i == 0 {
             let help = match set {
                 RETENTION => format!(
@@ -154,7 +146,7 @@ fn set_ui(ui: &mut Ui, set: &str, compared: &Comparison, [error, share]: [f64; 2
         }
         ui.label(name).on_hover_text(help);
         for figures in [&compared.before, &compared.after] {
-            let number = RichText::new(text(get(figures).0));
+            let number = RichText::new(scale.text(get(figures).0));
             ui.label(number.font(theme::number_font(13.5)));
         }
         let (by, [low, high]) = get(&compared.difference);
@@ -168,18 +160,16 @@ fn set_ui(ui: &mut Ui, set: &str, compared: &Comparison, [error, share]: [f64; 2
             [_, high] if high < 0.0 && by.abs() > tolerance => theme::RED,
             _ => theme::WEAK,
         };
-        let signed = |value: f64| match text(value) {
-            positive if value >= 0.0 => format!("+{positive}"),
-            negative => negative,
-        };
-        let change = format!("{} ({} to {})", signed(by), signed(low), signed(high));
+        let change = scale.signed_difference(get(&compared.before).0, get(&compared.after).0);
+        let [low, high] = [low, high].map(|limit| scale.signed(limit));
+        let change = format!("{change} ({low} to {high})");
         let change = RichText::new(change).font(theme::number_font(13.5));
         let change = ui.label(change.color(color));
         if tolerance > 0.0 {
             change.on_hover_text(format!(
                 "Up to {} for the worse is no loss: the labels of this set are predictions of the \
                  old network, from which every other one differs a little",
-                text(tolerance)
+                scale.text(tolerance)
             ));
         }
         ui.end_row();

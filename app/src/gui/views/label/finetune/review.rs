@@ -8,6 +8,8 @@ use poselens_engine::finetune::{FinetuneOptions, RunCache, RunInfo, Runs, SetCou
 use poselens_engine::project::check::{Finding, check};
 use poselens_engine::project::{Clip, Project, Version};
 
+use crate::gui::wording::in_window;
+
 /// The frames that a training would use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanCounts {
@@ -127,7 +129,7 @@ impl Reviewer {
         }
         let planned = self.review.as_ref().filter(|_| is_planned);
         let plan = planned.map(|review| review.plan.clone());
-        let plan = plan.unwrap_or_else(|| counts(project, options).map_err(|e| e.to_string()));
+        let plan = plan.unwrap_or_else(|| reviewed(project, options));
         let findings = self.findings.take();
         let findings = findings.unwrap_or_else(|| Arc::new(findings_of(project, compared)));
         let outcomes = self.outcomes.take();
@@ -184,6 +186,14 @@ fn outcomes_of(project: &Project, runs: &mut RunCache) -> Outcomes {
         runs: runs.runs(folder),
         faults,
     }
+}
+
+/// Returns the counts, or why there can be no training.
+fn reviewed(
+    project: &Project,
+    options: &FinetuneOptions,
+) -> std::result::Result<PlanCounts, String> {
+    counts(project, options).map_err(|error| in_window(&error.to_string()))
 }
 
 fn counts(project: &Project, options: &FinetuneOptions) -> Result<PlanCounts> {

@@ -252,10 +252,15 @@ fn finding_ui(ui: &mut Ui, i: usize, finding: &Finding, height: f32, cx: &mut La
 fn compare_ui(ui: &mut Ui, cx: &mut LabelContext<'_>) {
     let comparing = cx.view.project.as_ref().and_then(|p| p.comparing.clone());
     let Some(progress) = comparing else {
-        let help = "Lists joints that are far from the model's own prediction";
+        let help = "Lists joints that are far from the model's own prediction, and frames accepted \
+                    without people in which it sees somebody";
         let button = Button::new("Compare with the model");
         if ui.add(button).on_hover_text(help).clicked() {
             send(cx, FinetuneAction::Compare);
+        }
+        let project = cx.view.project.as_ref();
+        if let Some(text) = project.and_then(|project| project.comparison.as_deref()) {
+            note_ui(ui, format!("{text}."));
         }
         return;
     };

@@ -5,7 +5,7 @@ use eframe::egui::{Atom, Button, ProgressBar, RichText, ScrollArea, Stroke, Text
 use crate::gui::action::Action;
 use crate::gui::action::label::LabelAction;
 use crate::gui::state::label::Listed;
-use crate::gui::views::label::published::{ListPart, Published, Row};
+use crate::gui::views::label::published::{ListPart, Published, Row, without_people};
 use crate::gui::views::label::state::LabelContext;
 use crate::gui::{theme, widgets};
 use crate::words::counted;
@@ -48,11 +48,13 @@ fn progress_ui(ui: &mut Ui, project: &Published, cx: &LabelContext<'_>) {
     let pace = cx.view.pace.secs_per_frame();
     let pace = pace.map_or(String::new(), |secs| format!(" · {secs:.0} s per frame"));
     let text = format!(
-        "{} confirmed · {} held out{pace}",
-        project.tally.confirmed, project.n_held_out
+        "{} confirmed{} · {} held out{pace}",
+        project.tally.confirmed,
+        without_people(project.tally),
+        project.n_held_out
     );
     let help = format!(
-        "{} with confirmed people; {} are not trained on but measure training. Seconds per frame \
+        "{} confirmed; {} are not trained on but measure training. Seconds per frame \
          are those since the project was opened, without its first frame.",
         counted(project.tally.confirmed, "frame"),
         counted(project.n_held_out as usize, "frame")
@@ -175,20 +177,10 @@ fn row_ui(ui: &mut Ui, row: &Row, is_shown: bool, height: f32, cx: &mut LabelCon
     let clip = project.and_then(|project| project.info.clip(row.at));
     let name = clip.map_or("", |clip| clip.name.as_str());
     let title = format!("{name} {}", row.at.frame);
-    let held_out = if row.is_held_out {
-        "held out"
-    } else {
-        row.reason()
-    };
     let size = eframe::egui::vec2(ui.available_width(), height);
     let button = Button::selectable(is_shown, (mark(row.is_confirmed), title))
-        .shortcut_text(RichText::new(held_out).small())
+        .shortcut_text(RichText::new(row.note()).small())
         .truncate();
-    let state = if row.is_confirmed {
-        "confirmed"
-    } else {
-        "open"
-    };
     let why = row.suggestion.map_or(String::new(), |suggestion| {
         let value = suggestion.value;
         let value = (value > 0.0).then(|| format!(" ({value:.2})"));
@@ -202,7 +194,7 @@ fn row_ui(ui: &mut Ui, row: &Row, is_shown: bool, height: f32, cx: &mut LabelCon
         response.on_hover_text(why)
     };
     if response
-        .accessible_name(format!("{name} frame {}, {state}", row.at.frame))
+        .accessible_name(format!("{name} frame {}, {}", row.at.frame, row.state()))
         .clicked()
     {
         send(cx, LabelAction::ShowFrame(row.at));

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use eframe::egui::{Button, Id, Label, ProgressBar, RichText, TextEdit, Ui};
 
+use crate::folders::typed_path;
 use crate::gui::action::{RecordAction, RecordAsk};
 use crate::gui::context::extra_exporters;
 use crate::gui::views::live::recordings::send::send;
+use crate::gui::views::live::recordings::streams;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, widgets};
 use crate::words::counted;
@@ -24,7 +26,7 @@ pub(super) fn settings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             ))
             .accessible_name("Folder of recordings");
         widgets::menu_ui(ui, "Outputs", |ui| outputs_ui(ui, cx))
-            .on_hover_text("Files that new recordings and annotations contain")
+            .on_hover_text("Files that new recordings contain, and live streams of joints")
             .accessible_name("Outputs of recordings");
     });
 }
@@ -68,7 +70,7 @@ fn path_ui(ui: &mut Ui, id: &str, name: &str, verb: &str) -> Option<PathBuf> {
             .accessible_name(format!("{verb}: {name}"))
             .clicked();
     });
-    let path = is_sent.then(|| PathBuf::from(text.trim()));
+    let path = is_sent.then(|| PathBuf::from(typed_path(&text)));
     if is_sent {
         text.clear();
         ui.close();
@@ -126,6 +128,8 @@ fn outputs_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
             send(cx, RecordAction::Export(spec.name.to_owned(), is_on));
         }
     }
+    ui.separator();
+    streams::choice_ui(ui, cx);
 }
 
 /// Shows the running file and the waiting ones.

@@ -3,6 +3,7 @@
 mod files;
 mod more;
 mod send;
+mod streams;
 
 use eframe::egui::{
     Align, Button, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2,
@@ -29,6 +30,7 @@ fn list_height(ui: &Ui) -> f32 {
 pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
     widgets::section_ui(ui, "Recordings", |ui| {
         files::settings_ui(ui, cx);
+        streams::state_ui(ui, cx);
         // Files are shown in the queue instead.
         if let Some(recording) = cx.ui_state.recording.as_ref().filter(|r| !r.is_file) {
             running_ui(ui, recording);
@@ -69,34 +71,34 @@ pub(super) fn recordings_ui(ui: &mut Ui, cx: &mut LiveContext<'_>) {
 
 /// Shows the running recording: duration, size, lost frames.
 fn running_ui(ui: &mut Ui, recording: &Recording) {
-    let (bytes, drops) = recording
-        .progress
-        .as_ref()
-        .map_or((0, 0), |p| (p.bytes, p.drops));
     let number = |text: String, color| {
         let text = RichText::new(text)
             .font(theme::number_font(12.5))
             .color(color);
         Label::new(text).selectable(false).truncate()
     };
+    let Some(progress) = &recording.progress else {
+        ui.add(number("waiting for a frame".to_owned(), theme::TEXT))
+            .on_hover_text(format!("Recording to {}", recording.folder.display()));
+        return;
+    };
+    let drops = progress.drops;
     ui.horizontal(|ui| {
         widgets::dot_ui(ui, theme::RED);
         let elapsed = clock(recording.started.elapsed().as_secs_f64());
         let color = if drops > 0 { theme::RIGHT } else { theme::TEXT };
-        let text = format!("{elapsed}  {}", widgets::megabytes(bytes));
+        let text = format!("{elapsed}  {}", widgets::megabytes(progress.bytes));
         ui.add(number(text, theme::TEXT))
             .on_hover_text(format!("Recording to {}", recording.folder.display()));
         ui.add(number(format!("{drops} dropped"), color))
             .on_hover_text("Frames that the raw video lacks: the camera or the encoder lost them");
     });
     // On a line of its own: after hours the counts have six digits.
-    if let Some(progress) = &recording.progress {
-        let text = format!("{} of {} annotated", progress.annotated, progress.frames);
-        ui.add(number(text, theme::TEXT)).on_hover_text(
-            "The model only processed the newest frames; the others are in the raw video and can \
-             be annotated with More, Annotate again",
-        );
-    }
+    let text = format!("{} of {} annotated", progress.annotated, progress.frames);
+    ui.add(number(text, theme::TEXT)).on_hover_text(
+        "The model only processed the newest frames; the others are in the raw video and can be \
+         annotated with More, Annotate again",
+    );
 }
 
 fn entry_ui(ui: &mut Ui, entry: &SessionEntry, cx: &mut LiveContext<'_>) {

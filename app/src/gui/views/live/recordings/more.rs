@@ -5,10 +5,15 @@ use poselens_engine::pipeline::session::{PartRecord, SessionEntry, raw_part};
 
 use crate::gui::action::label::LabelAction;
 use crate::gui::action::{Action, RecordAction};
+use crate::gui::titles::folder_name;
+use crate::gui::ui_state::Annotating;
 use crate::gui::views::live::recordings::send::send;
 use crate::gui::views::live::state::LiveContext;
 use crate::gui::{theme, trained, widgets};
 use crate::words::counted;
+
+/// Why a recording that is running cannot be changed.
+const WRITTEN: &str = "Not now: this recording is still being written";
 
 /// Shows the menu of a recording.
 pub(super) fn more_ui(
@@ -31,7 +36,7 @@ pub(super) fn more_ui(
         if ui
             .add_enabled(!is_running, label)
             .on_hover_text("Adds the raw video to the open label project, or creates one")
-            .on_disabled_hover_text("Not now: it is being written")
+            .on_disabled_hover_text(WRITTEN)
             .clicked()
         {
             let others = (2..=entry.manifest.parts.len()).map(|part| raw_part(&entry.folder, part));
@@ -90,6 +95,11 @@ fn parts_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveCo
                 if ui
                     .add_enabled(can, Button::new(text))
                     .on_hover_text(help)
+                    .on_disabled_hover_text(if is_running {
+                        WRITTEN
+                    } else {
+                        "It has no frames"
+                    })
                     .accessible_name(format!("{text} part {number}"))
                     .clicked()
                 {
@@ -109,7 +119,7 @@ fn delete_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut LiveC
     if ui
         .add_enabled(is_free, delete)
         .on_hover_text("Moves the folder to the bin, from which it can be restored")
-        .on_disabled_hover_text("Not now: it is being written")
+        .on_disabled_hover_text(WRITTEN)
         .accessible_name("Delete the recording")
         .clicked()
     {
@@ -148,6 +158,7 @@ fn folder_ui(
         let field = ui
             .add_enabled(is_free, field)
             .on_hover_text(format!("The folder's name: {name}"))
+            .on_disabled_hover_text(WRITTEN)
             .accessible_name("New name");
         let can = is_free && !text.trim().is_empty() && text != name;
         let button = ui
@@ -160,6 +171,18 @@ fn folder_ui(
             ui.close();
         }
     });
+}
+
+/// Returns why the recording cannot be annotated again now, if so.
+fn hindrance(is_running: bool, annotating: Option<&Annotating>) -> Option<String> {
+    match annotating {
+        _ if is_running => Some(WRITTEN.to_owned()),
+        Some(Annotating { folder, model, .. }) => Some(format!(
+            "Not now: {} is being annotated with {model}; wait for it or cancel it",
+            folder_name(folder)
+        )),
+        None => None,
+    }
 }
 
 /// Shows the entries that annotate the recording again, with any network.
@@ -177,13 +200,13 @@ fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut Liv
         _ => "Annotate every part again, keeping the existing files, with:",
     };
     ui.label(RichText::new(text).small().color(theme::WEAK));
-    let can = !is_running && cx.ui_state.annotating.is_none();
+    let hindrance = hindrance(is_running, cx.ui_state.annotating.as_ref());
     for model in &cx.gui.models {
         let title = trained::title(&model.name);
         if ui
-            .add_enabled(can, Button::new(&title))
+            .add_enabled(hindrance.is_none(), Button::new(&title))
             .on_hover_text(&model.help)
-            .on_disabled_hover_text("Not now: a recording or annotation is running")
+            .on_disabled_hover_text(hindrance.as_deref().unwrap_or_default())
             .accessible_name(format!("Annotate again with {title}"))
             .clicked()
         {
@@ -195,4 +218,29 @@ fn annotate_ui(ui: &mut Ui, entry: &SessionEntry, is_running: bool, cx: &mut Liv
     let text = format!("Drawn over it: {drawn}");
     ui.label(RichText::new(text).small().color(theme::WEAK))
         .on_hover_text("The overlays that are currently on, with their current style");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use poselens_engine::pipeline::session::AnnotationProgress;
+
+    use super::*;
+
+    /// Fails when a greyed entry gives no reason, or the wrong one.
+    #[test]
+    fn a_greyed_entry_says_why() {
+        let annotating = Annotating {
+            folder: PathBuf::from("recordings/walk"),
+            model: "sfm".to_owned(),
+            progress: AnnotationProgress::default(),
+            is_cancelled: false,
+        };
+        assert_eq!(hindrance(false, None), None);
+        let text = hindrance(true, Some(&annotating)).unwrap();
+        assert!(text.contains("still being written"), "{text}");
+        let text = hindrance(false, Some(&annotating)).unwrap();
+        assert!(text.contains("walk is being annotated with sfm"), "{text}");
+    }
 }

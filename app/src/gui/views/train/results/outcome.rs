@@ -3,6 +3,7 @@
 use eframe::egui::{self, Button, Grid, RichText, Stroke, Ui};
 
 use crate::gui::action::train::TrainAction;
+use crate::gui::scale::Scale;
 use crate::gui::theme;
 use crate::gui::training::progress::{Phase, TrainProgress};
 use crate::gui::ui_state::Level;
@@ -97,7 +98,7 @@ fn figures_ui(ui: &mut Ui, progress: &TrainProgress) {
             };
             ui.label(name).on_hover_text(help);
             for value in [before, after] {
-                let text = format!("{:.1} %", 100.0 * value);
+                let text = Scale::PERCENT.text(value);
                 ui.label(RichText::new(text).font(theme::number_font(16.0)));
             }
             let points = points(before, after);

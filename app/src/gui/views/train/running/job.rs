@@ -183,6 +183,7 @@ mod tests {
         let mut progress = TrainProgress::new("run".into(), "sfm".into(), 3);
         progress.folder = folder.path().to_owned();
         let record = |epoch, pck| EpochRecord {
+            hits: Vec::new(),
             epoch,
             step: epoch,
             lr: 0.1,
