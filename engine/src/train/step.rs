@@ -12,7 +12,7 @@ use super::optim::ByName;
 use crate::dataset::loader::{Batch, BatchTargets};
 use crate::error::Result;
 use crate::model::{PoseModel, RawOutput};
-use crate::nn::{Kernels, Mode, Pass, Random};
+use crate::nn::{Features, Kernels, Mode, Pass, Random};
 
 /// Shared inputs of a step.
 pub(super) struct Step<'a> {
@@ -186,8 +186,11 @@ impl Step<'_> {
         let mut parts = Vec::new();
         for (first, inputs) in chunks(n, self.config.micro_batch) {
             let part = planes.narrow(0, first, inputs)?;
-            let output = self.net.backbone(&part, &mut self.pass())?;
-            parts.push(BackboneTensors::of(output)?);
+            let mut pass = self.pass();
+            let output = self
+                .net
+                .backbone(&Features::enter(&part, &pass)?, &mut pass)?;
+            parts.push(BackboneTensors::of(&output)?);
         }
         BackboneTensors::join(&parts)
     }
@@ -197,7 +200,7 @@ impl Step<'_> {
             StepInput::Planes(planes) => self.net.forward(planes, pass)?,
             StepInput::Backbone(backbone) => {
                 let backbone = backbone.enter(pass)?;
-                self.net.head(backbone, pass)?
+                self.net.head(backbone, pass)?.to_tensors()?
             }
         })
     }
