@@ -66,9 +66,7 @@ pub trait PoseModel: Send + Sync {
             Some(kernels) if pass.mode == Mode::Eval && !input.track_op() => {
                 recording::run_once(&|x, pass| both(self, x, pass), input, &kernels, pass)
             }
-            _ => both(self, &Features::enter(input, pass)?, pass)?
-                .1
-                .to_tensors(),
+            _ => both(self, &pass.enter(input)?, pass)?.1.to_tensors(),
         }
     }
 }

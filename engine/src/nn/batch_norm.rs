@@ -227,7 +227,7 @@ mod tests {
             };
             let train = |values: &[f32]| {
                 let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
-                let x = Features::enter(&x, &pass)?;
+                let x = pass.enter(&x)?;
                 bn.forward(&x, &pass)
             };
             train(&[1.0, 3.0]).unwrap();

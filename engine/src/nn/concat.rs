@@ -91,7 +91,7 @@ mod tests {
             };
             refused(shapes.map(|shape| {
                 let x = Tensor::zeros(&shape, DType::F32, &Device::Cpu).unwrap();
-                Features::enter(&x, &pass).unwrap()
+                pass.enter(&x).unwrap()
             }));
         }
         let recorder = Recorder::new();

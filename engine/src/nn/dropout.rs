@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn run(x: &Tensor, p: f32, pass: &mut Pass) -> Vec<f32> {
-        let x = Features::enter(x, pass).unwrap();
+        let x = pass.enter(x).unwrap();
         let y = dropout(x, p, pass).unwrap().to_tensor().unwrap();
         y.flatten_all().unwrap().to_vec1().unwrap()
     }

@@ -2,7 +2,6 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Pass;
 use super::autograd::Traced;
 use super::graph::Recorded;
 
@@ -19,17 +18,6 @@ pub enum Features {
 }
 
 impl Features {
-    /// Converts a network's input: to a traced map if the pass has kernels, otherwise to a tensor.
-    ///
-    /// # Errors
-    /// When `x` is not `[N, C, H, W]`; with kernels, when it is not f32 in CPU memory.
-    pub fn enter(x: &Tensor, pass: &Pass) -> Result<Self> {
-        match &pass.kernels {
-            None => Ok(Self::Tensor(x.clone())),
-            Some(kernels) => Traced::enter(x, kernels).map(Self::Traced),
-        }
-    }
-
     /// Converts a network's output to a tensor `[N, C, H, W]`.
     ///
     /// # Errors

@@ -197,10 +197,7 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
             random: Some(Random::new(1)),
             ..Pass::eval()
         };
-        let x: Vec<_> = inputs
-            .iter()
-            .map(|x| Features::enter(x, &pass).unwrap())
-            .collect();
+        let x: Vec<_> = inputs.iter().map(|x| pass.enter(x).unwrap()).collect();
         let mut y = layer(&vb, &x, &mut pass).unwrap();
         if twice {
             let again = layer(&vb, &x, &mut pass).unwrap();

@@ -116,7 +116,7 @@ pub fn softmax_over_pixels(x: &Features, pass: &Pass) -> Result<Features> {
     let shape = x.dims4()?;
     let (n, c, h, w) = shape;
     let y = softmax(&x.reshape((n, c, h * w))?)?.reshape(shape)?;
-    Features::enter(&y, pass)
+    pass.enter(&y)
 }
 
 /// Computes the softmax over the last axis.

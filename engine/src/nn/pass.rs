@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use candle_core::{Result, Tensor};
+
+use super::autograd::Traced;
 use super::{Features, Kernels, Random};
 
 /// Training or evaluation mode, as `train()` and `eval()` in PyTorch.
@@ -34,6 +37,18 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Converts the input of a network or layer, `[N, C, H, W]`: to a traced map if the pass has
+    /// kernels, otherwise to a tensor.
+    ///
+    /// # Errors
+    /// When `x` has other dimensions; with kernels, when it is not f32 in CPU memory.
+    pub fn enter(&self, x: &Tensor) -> Result<Features> {
+        match &self.kernels {
+            None => Ok(Features::Tensor(x.clone())),
+            Some(kernels) => Traced::enter(x, kernels).map(Features::Traced),
+        }
+    }
+
     /// Returns whether batch norms use and follow the batch's statistics.
     pub(super) fn norms_follow(&self) -> bool {
         self.mode == Mode::Train && !self.fixed_norms

@@ -134,7 +134,7 @@ mod tests {
                 kernels,
                 ..Pass::eval()
             };
-            let map = Features::enter(&x, &pass).unwrap();
+            let map = pass.enter(&x).unwrap();
             let y = max_pool(&map, pool).unwrap();
             let loss = y.to_tensor().unwrap().sum_all().unwrap();
             let grads = loss.backward().unwrap();

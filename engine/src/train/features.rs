@@ -104,7 +104,7 @@ impl BackboneTensors {
         } = &*self.form;
         let (features, rest) = self.tensors.split_at(*n_features);
         let (tensors, of_maps) = rest.split_at(outputs.len());
-        let features = features.iter().map(|t| Features::enter(t, pass));
+        let features = features.iter().map(|t| pass.enter(t));
         let constant = |tensor: &Tensor| Features::Tensor(tensor.clone());
         let named = outputs.iter().cloned().zip(tensors.iter().map(constant));
         let maps = maps.iter().zip(of_maps);

@@ -12,7 +12,7 @@ use super::optim::ByName;
 use crate::dataset::loader::{Batch, BatchTargets};
 use crate::error::Result;
 use crate::model::{PoseModel, RawOutput};
-use crate::nn::{Features, Kernels, Mode, Pass, Random};
+use crate::nn::{Kernels, Mode, Pass, Random};
 
 /// Shared inputs of a step.
 pub(super) struct Step<'a> {
@@ -187,9 +187,7 @@ impl Step<'_> {
         for (first, inputs) in chunks(n, self.config.micro_batch) {
             let part = planes.narrow(0, first, inputs)?;
             let mut pass = self.pass();
-            let output = self
-                .net
-                .backbone(&Features::enter(&part, &pass)?, &mut pass)?;
+            let output = self.net.backbone(&pass.enter(&part)?, &mut pass)?;
             parts.push(BackboneTensors::of(&output)?);
         }
         BackboneTensors::join(&parts)

@@ -179,7 +179,7 @@ fn a_head_on_features_learns_the_same() {
         let planes = Tensor::rand(-1f32, 1.0, (3, 3, 64, 64), &Device::Cpu).unwrap();
         let whole = net.forward(&planes, &mut pass()).unwrap();
         let features = kept(&planes, |planes| {
-            let input = Features::enter(planes, &pass()).unwrap();
+            let input = pass().enter(planes).unwrap();
             BackboneTensors::of(&net.backbone(&input, &mut pass()).unwrap()).unwrap()
         });
         let mut head_pass = pass();
