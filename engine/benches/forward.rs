@@ -2,13 +2,13 @@
 //!
 //! `cargo bench --workspace --bench forward -- [MODEL] [THREADS] [ITERS]`
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{VarBuilder, VarMap};
-use poselens_engine::model::model;
-use poselens_engine::nn::{Kernels, Pass};
+use poselens_engine::model::{Recording, model};
+use poselens_engine::nn::Kernels;
+use poselens_engine::nn::execute::{Executable, executor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo passes `--bench` before our own arguments.
@@ -40,29 +40,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     let net = (spec.build)(&options, &vb)?;
-    let x = Tensor::randn(
-        0f32,
-        1.0,
-        (1, 3, options.input.height, options.input.width),
-        &Device::Cpu,
-    )?;
+    let recording = Recording::of(&*net, options.input)?;
+    let heatmaps = *recording.out.get("heatmaps").ok_or("no heatmaps")?;
+    let (height, width) = (options.input.height, options.input.width);
+    let x = Tensor::randn(0f32, 1.0, 3 * height * width, &Device::Cpu)?;
+    let x: Vec<f32> = x.to_vec1()?;
 
     let kernels = Kernels::new(threads)?;
-    let run = |kernels: Option<Arc<Kernels>>| -> Result<f64, Box<dyn std::error::Error>> {
+    let prepare = |kernels| executor(&Device::Cpu, kernels).prepare(&recording.graph);
+    let (mut by_kernels, mut by_candle) = (prepare(Some(&kernels))?, prepare(None)?);
+    let run = |executable: &mut dyn Executable| -> Result<f64, Box<dyn std::error::Error>> {
         let begin = Instant::now();
-        net.forward(
-            &x,
-            &mut Pass {
-                kernels,
-                ..Pass::eval()
-            },
-        )?;
+        executable.run(&[&x], &[heatmaps], None)?;
         Ok(begin.elapsed().as_secs_f64() * 1e3)
     };
     let (mut ours, mut candle) = (Vec::new(), Vec::new());
     for i in 0..iters + 2 {
-        let times = (run(Some(Arc::clone(&kernels)))?, run(None)?);
-        // The first calls pack weights and touch memory for the first time.
+        let times = (run(&mut *by_kernels)?, run(&mut *by_candle)?);
+        // The first calls touch memory for the first time.
         if i >= 2 {
             ours.push(times.0);
             candle.push(times.1);

@@ -10,6 +10,7 @@ mod following;
 mod looking;
 mod network;
 mod people;
+mod prepared;
 mod several;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use averaged::Averaging;
 pub use following::Estimator;
 pub use network::{Network, NetworkOptions, RegionResult, input_spec};
 pub use people::People;
+pub use prepared::LayerWork;
 pub use several::{FINDER, Several};
 
 /// Requested outputs in addition to poses. Heatmaps and fields cost a copy,

@@ -75,7 +75,7 @@ impl Window {
                 _ => Ok(Box::new(Fake(Arc::from(trained::split(name).0))) as Box<dyn Infer>),
             }
         });
-        let harness = open_app(builder.with_size(egui::vec2(1280.0, 1500.0)), gui);
+        let harness = open_app(builder.with_size(egui::vec2(1280.0, 1600.0)), gui);
         let mut window = Self {
             harness,
             folder,

@@ -15,6 +15,7 @@ mod label_window;
 mod licences;
 mod mca;
 mod mpii;
+mod onnx;
 mod people;
 mod project;
 mod sfm;

@@ -161,7 +161,9 @@ fn tiny_nets_equal_their_goldens() {
             let out = net
                 .forward(&filled("input", &[1, 3, 64, 64]), &mut pass)
                 .unwrap();
-            let probes = pass.probes.unwrap();
+            let probes = pass.probes.unwrap().into_iter();
+            let probes = probes.map(|(name, map)| (name, map.to_tensor().unwrap()));
+            let probes: Vec<_> = probes.collect();
             let mut checked = 0;
             for (key, got) in probes.iter().map(|(k, t)| (k, t)).chain(&answers(&out)) {
                 if let Some(want) = golden.get(key) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use poselens_engine::geometry::Size;
 use poselens_engine::model::{BuildOptions, MODELS, ModelSpec, PoseModel, model};
-use poselens_engine::nn::{Kernels, Pass};
+use poselens_engine::nn::{Features, Kernels, Pass};
 use poselens_tests::{fill, golden};
 
 const OPTIONS: BuildOptions = BuildOptions {
@@ -99,9 +99,10 @@ fn sfm_equals_its_golden() {
 }
 
 /// Compares nodes in execution order, so that the first difference reported is the cause.
-fn check_nodes(way: &str, probes: &[(String, Tensor)], golden: &HashMap<String, Tensor>) {
+fn check_nodes(way: &str, probes: &[(String, Features)], golden: &HashMap<String, Tensor>) {
     assert_eq!(probes.len(), 18);
     for (i, (name, t)) in probes.iter().enumerate() {
+        let t = t.to_tensor().unwrap();
         let mean = t.mean_all().unwrap();
         let centred = t.broadcast_sub(&mean).unwrap();
         let std = centred.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
@@ -150,7 +151,7 @@ fn parameters_and_work_follow_from_the_graph() {
     let counts = |name: &str| {
         let spec = model(name).unwrap();
         let size = spec.card().unwrap().input_size();
-        let macs = spec.survey(&OPTIONS, size).unwrap().tally.macs();
+        let macs = spec.survey(&OPTIONS, size).unwrap().macs;
         (spec.shapes(&OPTIONS).unwrap().n_params(), macs)
     };
     assert_eq!(counts("sfm"), (1_517_824, 1_701_052_672));

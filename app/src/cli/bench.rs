@@ -134,7 +134,7 @@ fn print(report: &Report) -> std::io::Result<()> {
 }
 
 fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
-    let (network, random_weights) = args.network.load_or_make_up(common)?;
+    let (mut network, random_weights) = args.network.load_or_make_up(common)?;
     if random_weights {
         eprintln!(
             "{} has no bundled weights: measured with random weights, which find no people; \
@@ -147,7 +147,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     let device = network.device().spec.to_string();
     let threads = network.n_threads();
     let layers = if args.layers {
-        layers(&network, args.iters)?
+        layers(&mut network, args.iters)?
     } else {
         Vec::new()
     };
@@ -189,7 +189,7 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
     let peak_memory_mib = peak_memory_mib();
 
     let options = card.build_options()?;
-    let macs = spec.survey(&options, card.input_size())?.tally.macs();
+    let macs = spec.survey(&options, card.input_size())?.macs;
     let stages = stages.report();
     let forward_ms = stages
         .get(Stage::Forward.name())
@@ -214,16 +214,18 @@ fn measure(common: &Common, args: &BenchArgs) -> anyhow::Result<Report> {
 }
 
 /// Returns medians over `iters` forward passes, which all run the same layers in the same order.
-fn layers(network: &Network, iters: u32) -> anyhow::Result<Vec<Layer>> {
+fn layers(network: &mut Network, iters: u32) -> anyhow::Result<Vec<Layer>> {
     for _ in 0..WARM_UP {
-        network.tally()?;
+        network.layers()?;
     }
     let calls = (0..iters)
-        .map(|_| network.tally())
+        .map(|_| network.layers())
         .collect::<Result<Vec<_>, _>>()?;
-    let first = calls.first().map_or(&[][..], |t| &t.layers);
+    let first = calls.first().map_or(&[][..], |layers| &layers[..]);
     let median = |i: usize| {
-        let times = calls.iter().map(|t| t.layers[i].time.as_secs_f64() * 1e3);
+        let times = calls
+            .iter()
+            .map(|layers| layers[i].time.as_secs_f64() * 1e3);
         Percentiles::of(times.collect()).map_or(f64::NAN, |p| p.p50_ms)
     };
     let millis: Vec<f64> = (0..first.len()).map(median).collect();

@@ -9,6 +9,7 @@ mod bench;
 mod data_check;
 mod doctor;
 mod eval;
+mod export;
 mod forward;
 mod gui;
 mod import;
@@ -80,6 +81,8 @@ enum Command {
     Attention(attention::AttentionArgs),
     /// Convert another program's checkpoint (PyTorch .pth or safetensors) into weights with a card
     Import(import::ImportArgs),
+    /// Write a network as an ONNX file for other runtimes
+    Export(export::ExportArgs),
     /// Evaluate accuracy on labelled images
     Eval(eval::EvalArgs),
     /// Train a model, starting from its current weights by default
@@ -116,6 +119,7 @@ impl Cli {
             Some(Command::Forward(args)) => forward::run(common, &args),
             Some(Command::Attention(args)) => attention::run(common, &args),
             Some(Command::Import(args)) => import::run(&args),
+            Some(Command::Export(args)) => export::run(&args),
             Some(Command::Eval(args)) => eval::run(common, &args),
             Some(Command::Train(args)) => train::run(common, &args),
             Some(Command::Project(args)) => project::run(common, &args),

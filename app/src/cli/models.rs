@@ -67,7 +67,7 @@ fn row(spec: &ModelSpec) -> anyhow::Result<Row> {
         summary: spec.summary,
         approach: spec.approach,
         params: spec.shapes(&options)?.n_params(),
-        macs: survey.tally.macs(),
+        macs: survey.macs,
         input: [card.input.width, card.input.height],
         skeletons: vec![card.skeleton.clone()],
         attention_maps: survey.maps,

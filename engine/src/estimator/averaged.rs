@@ -2,12 +2,11 @@
 //! and slightly more accurate; for evaluation.
 
 use super::RequestedMaps;
-use super::network::{Item, Network};
+use super::network::Network;
 use crate::codec::DecodedPerson;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Point, Roi, Size};
-use crate::model::RawOutput;
 use crate::output::{Approach, Planes, Timings};
 use crate::preprocess::flip;
 
@@ -77,9 +76,7 @@ impl Network {
             (*roi, self.over_scales(frame, roi, averaging, timings)?)
         };
         let image_from_input = self.input.image_from_input(&shown);
-        let none = RawOutput::default();
-        let none = Item { out: &none, i: 0 };
-        let result = self.decode(heatmaps, none, RequestedMaps::default(), &image_from_input)?;
+        let result = self.decode(heatmaps, RequestedMaps::default(), &image_from_input);
         Ok(result.people)
     }
 
@@ -121,11 +118,10 @@ impl Network {
         timings: &mut Timings,
     ) -> Result<Planes> {
         let mut input = self.crop(frame, roi, timings);
-        let mut pass = self.pass(false);
-        let (mut heatmaps, _) = self.forward(&input.values, &mut pass)?;
+        let mut heatmaps = self.forward(&input.values)?;
         if mirrored {
             flip::flip_input(&mut input);
-            let (of_mirrored, _) = self.forward(&input.values, &mut pass)?;
+            let of_mirrored = self.forward(&input.values)?;
             let mirror = (self.codec_spec.mirror)(self.skeleton);
             heatmaps = flip::flip_average(&heatmaps, &of_mirrored, &mirror)?;
         }

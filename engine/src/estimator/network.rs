@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use candle_core::Tensor;
-
-use super::{RequestedMaps, described};
+use super::RequestedMaps;
+use super::described::describe;
+use super::prepared::{Extras, LayerWork, Prepared};
 use crate::codec::{CODECS, Codec, CodecOptions, CodecSpec, DecodedPerson, codec};
 use crate::device::{DeviceSpec, Selected, select};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{Affine2, Alignment, Roi, Size};
-use crate::model::{Card, ModelSpec, PoseModel, RawOutput, Weights};
-use crate::nn::{Kernels, Pass, Tally};
+use crate::model::{Card, ModelSpec, Weights};
+use crate::nn::Kernels;
 use crate::output::{
     AttentionMap, LimbFields, Planes, QueryKey, RegionOutput, SharedPlanes, Stage, Timings,
 };
@@ -58,10 +58,9 @@ pub struct Network {
     pub(super) input: InputSpec,
     pub(super) codec_spec: &'static CodecSpec,
     pub(super) codec: Box<dyn Codec>,
-    pub(super) net: Box<dyn PoseModel>,
+    prepared: Prepared,
     pub(super) selected: Selected,
-    /// Our kernels, for the CPU only; GPUs use candle's.
-    pub(super) kernels: Option<Arc<Kernels>>,
+    n_threads: usize,
     /// Values of the last input, reused for the next one.
     pub(super) buffer: Vec<f32>,
 }
@@ -132,6 +131,7 @@ impl Network {
             )));
         }
         let kernels = Kernels::for_device(&selected.device, options.threads)?;
+        let prepared = Prepared::new(&*net, card.input_size(), &selected, kernels.as_ref())?;
         tracing::info!(
             model = spec.name,
             device = %selected.spec,
@@ -149,8 +149,8 @@ impl Network {
                 sigma: card.heatmap.sigma,
             }),
             card,
-            net,
-            kernels,
+            prepared,
+            n_threads: kernels.map_or(1, |kernels| kernels.threads.count()),
             selected,
             buffer: Vec::new(),
         })
@@ -183,7 +183,7 @@ impl Network {
 
     /// Returns the number of threads of our CPU kernels; 1 on a GPU.
     pub fn n_threads(&self) -> usize {
-        self.kernels.as_ref().map_or(1, |k| k.threads.count())
+        self.n_threads
     }
 
     /// Estimates the poses in one region of a frame.
@@ -226,23 +226,27 @@ impl Network {
                 self.input.crop_into(frame, roi, values);
             }
         });
-        let mut pass = self.pass(requested.attention);
-        let forward = timings.measure(Stage::Forward, || {
-            self.forward_batch(&values, &mut pass, requested.description)
-        });
+        let extras = Extras {
+            attention: requested.attention,
+            features: requested.description,
+        };
+        let forward = timings.measure(Stage::Forward, || self.forward_batch(&values, extras));
         self.buffer = values;
-        let Batch {
-            maps,
-            out,
-            descriptions,
-        } = forward?;
+        let maps = forward?;
         timings.measure(Stage::Decode, || {
-            let mut descriptions = descriptions.into_iter();
+            let mut descriptions = if requested.description {
+                describe(self.prepared.features()?)
+            } else {
+                Vec::new()
+            }
+            .into_iter();
             let regions = rois.iter().zip(maps).enumerate();
             let decode = |(i, (roi, maps)): (usize, (&Roi, Planes))| {
-                let out = Item { out: &out, i };
                 let image_from_input = self.input.image_from_input(roi);
-                let mut result = self.decode(maps, out, requested, &image_from_input)?;
+                let mut result = self.decode(maps, requested, &image_from_input);
+                if requested.attention {
+                    self.add_attention(&mut result.region, i, &image_from_input)?;
+                }
                 result.region.description = descriptions.next().unwrap_or_default();
                 Ok(result)
             };
@@ -254,21 +258,9 @@ impl Network {
     ///
     /// # Errors
     /// When the network or its device fails.
-    pub fn tally(&self) -> Result<Tally> {
-        let mut pass = Pass {
-            tally: Some(Tally::default()),
-            ..self.pass(false)
-        };
-        self.forward(&vec![0.0; self.input.n_values()], &mut pass)?;
-        Ok(pass.tally.unwrap_or_default())
-    }
-
-    pub(super) fn pass(&self, wants_maps: bool) -> Pass {
-        Pass {
-            wants_maps,
-            kernels: self.kernels.clone(),
-            ..Pass::eval()
-        }
+    pub fn layers(&mut self) -> Result<Vec<LayerWork>> {
+        let zeros = vec![0.0; self.input.n_values()];
+        self.prepared.measure(&zeros, self.codec_spec.outputs)
     }
 
     pub(super) fn crop(&mut self, frame: &Frame, roi: &Roi, timings: &mut Timings) -> ModelInput {
@@ -276,42 +268,23 @@ impl Network {
         timings.measure(Stage::Warp, || self.input.crop(frame, roi, buffer))
     }
 
-    /// Runs one input; returns the codec's input channels and all outputs.
-    pub(super) fn forward(&self, values: &[f32], pass: &mut Pass) -> Result<(Planes, RawOutput)> {
-        let mut batch = self.forward_batch(values, pass, false)?;
-        let maps = batch.maps.pop();
-        let maps = maps.ok_or_else(|| Error::Internal("an empty batch".to_owned()))?;
-        Ok((maps, batch.out))
+    /// Runs one input; returns the codec's input channels.
+    pub(super) fn forward(&mut self, values: &[f32]) -> Result<Planes> {
+        let maps = self.forward_batch(values, Extras::default())?.pop();
+        maps.ok_or_else(|| Error::Internal("an empty batch".to_owned()))
     }
 
-    /// Runs the inputs whose values are in `values`, one after the other. The descriptions are empty
-    /// unless `is_described`.
-    fn forward_batch(&self, values: &[f32], pass: &mut Pass, is_described: bool) -> Result<Batch> {
-        let Size { width, height } = self.input.size;
-        let device = &self.selected.device;
+    /// Runs the inputs whose values are in `values`, one after the other; returns the codec's input
+    /// channels of each.
+    fn forward_batch(&mut self, values: &[f32], extras: Extras) -> Result<Vec<Planes>> {
+        let names = self.codec_spec.outputs;
+        self.prepared.run(values, names, extras)?;
         let n = values.len() / self.input.n_values();
-        let x = Tensor::from_slice(values, (n, 3, height, width), device)?;
-        let mut run = || {
-            let backbone = self.net.backbone(&x, pass)?;
-            let descriptions = if is_described {
-                described::describe(&backbone.features)?
-            } else {
-                Vec::new()
-            };
-            Ok::<_, Error>((self.net.head(backbone, pass)?, descriptions))
-        };
-        let (out, descriptions) = match &self.kernels {
-            // Entering the thread pool once costs less than entering it in every layer.
-            Some(kernels) => kernels.threads.install(&mut run)?,
-            None => run()?,
-        };
         let mut maps: Vec<Planes> = Vec::with_capacity(n);
-        for output in self.codec_spec.outputs {
-            let tensor = out
-                .get(output)
-                .ok_or_else(|| Error::Internal(format!("{} returned no {output}", self.name)))?;
+        for name in names {
+            let value = self.prepared.named(name)?;
             for i in 0..n {
-                let part = planes(tensor, i)?;
+                let part = self.prepared.planes(value, i)?;
                 match maps.get_mut(i) {
                     None => maps.push(part),
                     Some(maps) => {
@@ -321,11 +294,7 @@ impl Network {
                 }
             }
         }
-        Ok(Batch {
-            maps,
-            out,
-            descriptions,
-        })
+        Ok(maps)
     }
 
     /// Returns the part affinity fields among the codec's input channels.
@@ -350,14 +319,10 @@ impl Network {
     pub(super) fn decode(
         &self,
         mut maps: Planes,
-        of: Item<'_>,
         requested: RequestedMaps,
         image_from_input: &Affine2,
-    ) -> Result<RegionResult> {
-        let image_from = |alignment: Alignment, size: Size| {
-            image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
-        };
-        let image_from_heatmap = image_from(self.input.alignment, maps.size);
+    ) -> RegionResult {
+        let image_from_heatmap = self.image_from(image_from_input, self.input.alignment, maps.size);
         let mut people = self.codec.decode(&maps);
         for k in people.iter_mut().flat_map(|person| &mut person.joints) {
             if *k == Keypoint::default() {
@@ -366,41 +331,6 @@ impl Network {
             let p = image_from_heatmap.apply(k.point());
             (k.x, k.y) = (p.x as f32, p.y as f32);
         }
-        // Feature maps of strided convolutions tile the input, whatever the codec.
-        let image_from_map = |size| image_from(Alignment::HalfPixel, size);
-        let Item { out, i } = of;
-        let attention = out
-            .maps
-            .iter()
-            .map(|raw| {
-                let map: SharedPlanes = planes(&raw.tensor, i)?.into();
-                Ok(AttentionMap {
-                    image_from_map: image_from_map(map.size),
-                    name: raw.name.clone(),
-                    title: raw.title.clone(),
-                    kind: raw.kind,
-                    place: raw.place,
-                    map,
-                    range: raw.range,
-                })
-            })
-            .collect::<Result<_>>()?;
-        let query_key = out
-            .query_key
-            .iter()
-            .map(|raw| {
-                Ok(QueryKey {
-                    image_from_map: image_from_map(raw.grid),
-                    name: raw.name.clone(),
-                    title: raw.title.clone(),
-                    layer: raw.layer,
-                    heads: raw.heads,
-                    grid: raw.grid,
-                    queries: item(&raw.queries, i)?,
-                    keys: item(&raw.keys, i)?,
-                })
-            })
-            .collect::<Result<_>>()?;
         let fields = requested
             .fields
             .then(|| self.limb_fields(&maps, image_from_heatmap))
@@ -411,51 +341,59 @@ impl Network {
             0
         };
         maps.values.truncate(maps.n * maps.size.area());
-        Ok(RegionResult {
+        RegionResult {
             people,
             region: RegionOutput {
                 heatmaps: maps.into(),
                 image_from_heatmap,
-                attention,
-                query_key,
+                attention: Vec::new(),
+                query_key: Vec::new(),
                 fields,
                 description: Vec::new(),
                 track_id: None,
             },
-        })
+        }
     }
-}
 
-/// Result of a forward pass over several inputs.
-struct Batch {
-    /// The codec's input channels of each input.
-    maps: Vec<Planes>,
-    out: RawOutput,
-    /// Descriptions of the inputs, if requested.
-    descriptions: Vec<Vec<f32>>,
-}
+    fn image_from(&self, image_from_input: &Affine2, alignment: Alignment, size: Size) -> Affine2 {
+        image_from_input.after(&alignment.input_from_heatmap(self.input.size, size))
+    }
 
-/// The outputs of one input of a batch.
-#[derive(Clone, Copy)]
-pub(super) struct Item<'a> {
-    pub(super) out: &'a RawOutput,
-    /// Index of the input.
-    pub(super) i: usize,
-}
-
-/// Returns the maps of item `i` of a `[N, C, H, W]` tensor.
-fn planes(tensor: &Tensor, i: usize) -> Result<Planes> {
-    let (_, n, height, width) = tensor.dims4()?;
-    Ok(Planes {
-        n,
-        size: Size::new(width, height),
-        values: item(tensor, i)?,
-    })
-}
-
-/// Returns the values of item `i` of a batch.
-fn item(tensor: &Tensor, i: usize) -> Result<Vec<f32>> {
-    Ok(tensor.get(i)?.flatten_all()?.to_vec1()?)
+    /// Adds the attention of input `i` of the last run.
+    fn add_attention(
+        &self,
+        region: &mut RegionOutput,
+        i: usize,
+        image_from_input: &Affine2,
+    ) -> Result<()> {
+        // Feature maps of strided convolutions tile the input, whatever the codec.
+        let image_from_map = |size| self.image_from(image_from_input, Alignment::HalfPixel, size);
+        for raw in &self.prepared.out().maps {
+            let map: SharedPlanes = self.prepared.planes(raw.tensor, i)?.into();
+            region.attention.push(AttentionMap {
+                image_from_map: image_from_map(map.size),
+                name: raw.name.clone(),
+                title: raw.title.clone(),
+                kind: raw.kind,
+                place: raw.place,
+                map,
+                range: raw.range,
+            });
+        }
+        for raw in &self.prepared.out().query_key {
+            region.query_key.push(QueryKey {
+                image_from_map: image_from_map(raw.grid),
+                name: raw.name.clone(),
+                title: raw.title.clone(),
+                layer: raw.layer,
+                heads: raw.heads,
+                grid: raw.grid,
+                queries: self.prepared.pixels(raw.queries, i)?,
+                keys: self.prepared.pixels(raw.keys, i)?,
+            });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ fn fuse(to: usize, fusions: &[Fusion], maps: &[Features], pass: &mut Pass) -> Re
             Fusion::Same => continue,
             Fusion::Up(conv, factor) => {
                 let low = conv.forward(&maps[from], pass)?;
-                Some(upsample_nearest_add(&low, *factor, so_far, ends, pass)?)
+                Some(upsample_nearest_add(&low, *factor, so_far, ends)?)
             }
             Fusion::Down(first, last) => {
                 let mut x = None;
@@ -230,20 +230,20 @@ impl HrNet {
     pub(super) fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         let x = self.conv1.relu(x, pass)?;
         let mut x = self.conv2.relu(&x, pass)?;
-        probe("stem_out", &x, pass)?;
+        probe("stem_out", &x, pass);
         for block in &self.layer1 {
             x = block.forward(&x, pass)?;
         }
-        probe("layer1_out", &x, pass)?;
+        probe("layer1_out", &x, pass);
         let [fine, middle] = &self.transition1;
         let mut maps = vec![fine.relu(&x, pass)?, middle.relu(&x, pass)?];
-        probe_all("stage2_in", &maps, pass)?;
+        probe_all("stage2_in", &maps, pass);
         maps = self.stage2.forward(maps, pass)?;
         if let Some(coarsest) = maps.last() {
             maps.push(self.transition2.relu(coarsest, pass)?);
         }
         for (i, module) in self.stage3.iter().enumerate() {
-            probe_all(&format!("stage3.{i}_in"), &maps, pass)?;
+            probe_all(&format!("stage3.{i}_in"), &maps, pass);
             maps = module.forward(maps, pass)?;
         }
         match maps.into_iter().next() {
@@ -254,9 +254,8 @@ impl HrNet {
 }
 
 /// Passes every branch to [`probe`].
-fn probe_all(name: &str, maps: &[Features], pass: &mut Pass) -> Result<()> {
+fn probe_all(name: &str, maps: &[Features], pass: &mut Pass) {
     for (i, map) in maps.iter().enumerate() {
-        probe(&format!("{name}.{i}"), map, pass)?;
+        probe(&format!("{name}.{i}"), map, pass);
     }
-    Ok(())
 }

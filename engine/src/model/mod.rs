@@ -6,6 +6,8 @@
 mod card;
 mod hrnet;
 mod mca;
+mod output;
+mod recording;
 mod resnet;
 mod sfm;
 mod ssa;
@@ -20,6 +22,8 @@ use candle_nn::VarBuilder;
 pub use card::{Card, OriginCard};
 pub use hrnet::HrNetConfig;
 pub use mca::{Attention, Mca, McaConfig};
+pub use output::{BackboneOutput, RawMap, RawOutput, RawQueryKey};
+pub use recording::{Recording, Survey};
 pub use resnet::ResNetConfig;
 pub use sfm::{Sfm, SfmConfig};
 pub use ssa::{BranchConfig, Ssa, SsaBackbone, SsaConfig};
@@ -35,9 +39,8 @@ pub(crate) use weights::check_finite;
 
 use crate::error::{Error, Result};
 use crate::geometry::Size;
-use crate::nn::kernels::Threads;
-use crate::nn::{Features, Kernels, Pass, Tally, attention_weights};
-use crate::output::{Approach, AttentionKind, MapPlace};
+use crate::nn::{Features, Mode, Pass};
+use crate::output::Approach;
 
 /// A network: a backbone that computes features from the input, and a head that computes outputs
 /// from them. The tensors of the head are those of [`ModelSpec::head`].
@@ -47,119 +50,38 @@ pub trait PoseModel: Send + Sync {
     ///
     /// # Errors
     /// When shapes do not match or the device fails.
-    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<BackboneOutput>;
+    fn backbone(&self, input: &Features, pass: &mut Pass) -> TensorResult<BackboneOutput>;
 
     /// Runs the head on the result of [`Self::backbone`].
     ///
     /// # Errors
     /// When these are not the features of this network, or the device fails.
-    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> TensorResult<RawOutput>;
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> TensorResult<RawOutput<Features>>;
 
-    /// Runs the network on an input of [`Self::backbone`].
+    /// Runs the network once on an input of [`Self::backbone`]. In inference with kernels it is
+    /// recorded and prepared for this one run; [`Recording`] is for many.
     ///
     /// # Errors
     /// When shapes do not match or the device fails.
     fn forward(&self, input: &Tensor, pass: &mut Pass) -> TensorResult<RawOutput> {
-        let backbone = self.backbone(input, pass)?;
-        self.head(backbone, pass)
-    }
-
-    /// Returns the smallest input of a network all of whose work is proportional to the input area:
-    /// a [`Survey`] then runs that and scales the result.
-    fn tile(&self) -> Option<Size> {
-        None
-    }
-}
-
-/// Outputs of a forward pass.
-#[derive(Debug, Clone, Default)]
-pub struct RawOutput {
-    /// Named outputs, the deployed ones first: `heatmaps [N, J, H/s, W/s]`; for bottom-up networks
-    /// `[N, J + 1, ..]` with the background last, then `paf` and `offsets`.
-    pub tensors: Vec<(String, Tensor)>,
-    /// Attention maps; empty unless the pass collects them.
-    pub maps: Vec<RawMap>,
-    /// Self-attention layers; empty unless the pass collects maps.
-    pub query_key: Vec<RawQueryKey>,
-}
-
-impl RawOutput {
-    /// Returns the output called `name`.
-    pub fn get(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t)
-    }
-}
-
-/// Result of a network's backbone.
-pub struct BackboneOutput {
-    /// Feature maps that the head reads.
-    pub features: Vec<Features>,
-    /// Outputs and attention maps of the backbone, which the head completes.
-    pub out: RawOutput,
-}
-
-impl BackboneOutput {
-    /// Returns the features of a network that has `N` of them.
-    ///
-    /// # Errors
-    /// When there is another number of features.
-    fn into_features<const N: usize>(self) -> TensorResult<[Features; N]> {
-        let n = self.features.len();
-        match self.features.try_into() {
-            Ok(features) => Ok(features),
-            Err(_) => candle_core::bail!("the head reads {N} feature maps, not {n}"),
+        match pass.kernels.clone() {
+            Some(kernels) if pass.mode == Mode::Eval && !input.track_op() => {
+                recording::run_once(&|x, pass| both(self, x, pass), input, &kernels, pass)
+            }
+            _ => both(self, &pass.enter(input)?, pass)?.1.to_tensors(),
         }
     }
 }
 
-/// One attention map of a forward pass.
-#[derive(Debug, Clone)]
-pub struct RawMap {
-    /// Name in the model's specification.
-    pub name: String,
-    /// Title for display.
-    pub title: String,
-    /// Meaning of the values.
-    pub kind: AttentionKind,
-    /// Layer that produces the map.
-    pub place: MapPlace,
-    /// `[N, 1, h, w]`, or `[N, J, h, w]` with one map per joint.
-    pub tensor: Tensor,
-    /// Smallest and largest possible value.
-    pub range: (f32, f32),
-    /// The attention block whose activity is the mean absolute value of this map, reported in
-    /// training; `None` if the map does not show any.
-    pub activity_of: Option<String>,
-}
-
-/// Queries and keys of one self-attention layer of a forward pass.
-#[derive(Debug, Clone)]
-pub struct RawQueryKey {
-    /// Name in the model's specification.
-    pub name: String,
-    /// Title for display.
-    pub title: String,
-    /// Index of the layer, from 0.
-    pub layer: usize,
-    /// Number of attention heads.
-    pub heads: usize,
-    /// Size of the token grid.
-    pub grid: Size,
-    /// Queries, `[N, L, d]`.
-    pub queries: Tensor,
-    /// Keys, `[N, L, d]`.
-    pub keys: Tensor,
-}
-
-impl RawQueryKey {
-    /// Computes the attention weights `[N, heads, L, L]` in CPU memory: rows are queries and sum to
-    /// 1.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn weights(&self, threads: &Threads) -> TensorResult<Tensor> {
-        attention_weights(&self.queries, &self.keys, self.heads, threads)
-    }
+/// Runs backbone and head; returns the backbone's features, too.
+fn both<M: PoseModel + ?Sized>(
+    net: &M,
+    input: &Features,
+    pass: &mut Pass,
+) -> TensorResult<(Vec<Features>, RawOutput<Features>)> {
+    let backbone = net.backbone(input, pass)?;
+    let features = backbone.features.clone();
+    Ok((features, net.head(backbone, pass)?))
 }
 
 /// Configuration of a constructor, in addition to tensors.
@@ -292,41 +214,14 @@ impl ModelSpec {
         Ok((self.build)(options, &weights.var_builder(device)?)?)
     }
 
-    /// Measures the work of a forward pass on one input by running the network on zeros; times are
-    /// those of that run.
+    /// Counts the work of a forward pass on one input.
     ///
     /// # Errors
     /// When the input size is unsuitable for the network.
     pub fn survey(&self, options: &BuildOptions, input: Size) -> Result<Survey> {
-        let device = candle_core::Device::Cpu;
-        let zeros = VarBuilder::zeros(DType::F32, &device);
+        let zeros = VarBuilder::zeros(DType::F32, &candle_core::Device::Cpu);
         let net = (self.build)(options, &zeros)?;
-        let is_tiled = |t: &Size| {
-            input.area() > 0
-                && input.width.is_multiple_of(t.width)
-                && input.height.is_multiple_of(t.height)
-        };
-        let size = net.tile().filter(is_tiled).unwrap_or(input);
-        let x = Tensor::zeros((1, 3, size.height, size.width), DType::F32, &device)?;
-        let mut pass = Pass {
-            wants_maps: true,
-            kernels: Some(Kernels::new(0)?),
-            ..Pass::counting()
-        };
-        let out = net.forward(&x, &mut pass)?;
-        let mut tally = pass.tally.unwrap_or_default();
-        for layer in &mut tally.layers {
-            layer.macs *= (input.area() / size.area()) as u64;
-        }
-        Ok(Survey {
-            tally,
-            maps: out
-                .maps
-                .into_iter()
-                .map(|m| m.name)
-                .chain(out.query_key.into_iter().map(|q| q.name))
-                .collect(),
-        })
+        Ok(Recording::of(net.as_ref(), input)?.survey())
     }
 }
 
@@ -340,19 +235,9 @@ fn last_numbered(shapes: &WeightShapes, stem: &str) -> Option<String> {
     Some(format!("{stem}{last}."))
 }
 
-/// Records an intermediate tensor if the pass has probes.
-fn probe(name: &str, x: &Features, pass: &mut Pass) -> TensorResult<()> {
+/// Keeps an intermediate result if the pass has probes.
+fn probe(name: &str, x: &Features, pass: &mut Pass) {
     if let Some(probes) = &mut pass.probes {
-        probes.push((name.to_owned(), x.to_tensor()?));
+        probes.push((name.to_owned(), x.clone()));
     }
-    Ok(())
-}
-
-/// Work of a forward pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
-    /// Work per layer.
-    pub tally: Tally,
-    /// Names of the attention maps.
-    pub maps: Vec<String>,
 }

@@ -132,13 +132,13 @@ impl ResNet {
 
     pub(super) fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         let y = self.conv1.relu(x, pass)?;
-        let mut x = max_pool(&y, Pool::STEM, pass)?;
-        probe("stem_out", &x, pass)?;
+        let mut x = max_pool(&y, Pool::STEM)?;
+        probe("stem_out", &x, pass);
         for (name, blocks) in &self.stages {
             for block in blocks {
                 x = block.forward(&x, pass)?;
             }
-            probe(&format!("{name}_out"), &x, pass)?;
+            probe(&format!("{name}_out"), &x, pass);
         }
         Ok(x)
     }

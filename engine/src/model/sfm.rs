@@ -11,13 +11,13 @@
 
 mod zigzag;
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::{Init, VarBuilder};
 
 use super::{
     Approach, BackboneOutput, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors, probe,
 };
-use crate::nn::{Conv2d, Mode, Pass};
+use crate::nn::{Conv2d, Features, Mode, Pass};
 use zigzag::Node;
 use zigzag::Walked;
 pub(super) use zigzag::{CHANNELS, Zigzag};
@@ -155,7 +155,7 @@ impl Sfm {
 
 impl PoseModel for Sfm {
     /// Runs the first pyramid; its features are the latest map of every level.
-    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
+    fn backbone(&self, input: &Features, pass: &mut Pass) -> Result<BackboneOutput> {
         let mut out = RawOutput::default();
         let walked = self.zigzag.first_pyramid(input, &mut out.maps, pass)?;
         Ok(BackboneOutput {
@@ -164,32 +164,30 @@ impl PoseModel for Sfm {
         })
     }
 
-    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput<Features>> {
         let mut maps = backbone.out.maps;
         let walked = Walked::from_levels(backbone.features)?;
         let walked = self.zigzag.second_pyramid(walked, &mut maps, pass)?;
         // The second pyramid reaches the first level only at x13: its latest map is still x12 here.
         let aux = match &self.aux {
-            Some(aux) if pass.mode == Mode::Train => {
-                Some(aux.forward(walked.level(0)?, pass)?.to_tensor()?)
-            }
+            Some(aux) if pass.mode == Mode::Train => Some(aux.forward(walked.level(0)?)?),
             _ => None,
         };
         let x = self.output.forward(&walked, true, pass)?;
         let heatmaps = match &self.output.hsa {
             Some(hsa) if pass.probes.is_none() => {
-                let (heatmaps, gate) = hsa.head(&x, &self.head, pass)?;
+                let (heatmaps, gate) = hsa.head(&x, &self.head)?;
                 self.output.show(&gate, &mut maps, pass)?;
                 heatmaps
             }
             // Probes need the gated map, which the fused head never builds.
             _ => {
                 let x = self.output.attend(x, &mut maps, pass)?;
-                probe(OUTPUT, &x, pass)?;
-                self.head.forward(&x, pass)?
+                probe(OUTPUT, &x, pass);
+                self.head.forward(&x)?
             }
         };
-        let mut tensors = vec![("heatmaps".to_owned(), heatmaps.to_tensor()?)];
+        let mut tensors = vec![("heatmaps".to_owned(), heatmaps)];
         tensors.extend(aux.map(|t| ("heatmaps.aux".to_owned(), t)));
         Ok(RawOutput {
             tensors,

@@ -13,7 +13,7 @@
 
 mod positions;
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::{Init, VarBuilder};
 
 use self::positions::Positions;
@@ -314,13 +314,13 @@ impl EncoderLayer {
         x: &Features,
         positions: Option<&Features>,
         pass: &mut Pass,
-    ) -> Result<(Features, Option<[Tensor; 2]>)> {
+    ) -> Result<(Features, Option<[Features; 2]>)> {
         let attended = self.self_attn.forward(x, positions, pass)?;
         let read = dropout(attended.output, DROPOUT, pass)?;
-        let x = self.norm1.forward(add(x, &read, false, pass)?, pass)?;
-        let hidden = dropout(self.linear1.relu(&x, pass)?, DROPOUT, pass)?;
-        let y = dropout(self.linear2.forward(&hidden, pass)?, DROPOUT, pass)?;
-        let x = self.norm2.forward(add(&x, &y, false, pass)?, pass)?;
+        let x = self.norm1.forward(&add(x, &read, false)?)?;
+        let hidden = dropout(self.linear1.relu(&x)?, DROPOUT, pass)?;
+        let y = dropout(self.linear2.forward(&hidden)?, DROPOUT, pass)?;
+        let x = self.norm2.forward(&add(&x, &y, false)?)?;
         Ok((x, attended.query_key))
     }
 }
@@ -390,35 +390,34 @@ impl TransPose {
 
 impl PoseModel for TransPose {
     /// Runs the convolutional backbone.
-    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
-        let (_, _, h, w) = input.dims4()?;
+    fn backbone(&self, input: &Features, pass: &mut Pass) -> Result<BackboneOutput> {
+        let [_, _, h, w] = input.dims4()?;
         // Checks the sides.
         self.config.backbone.grid(Size::new(w, h))?;
-        let x = Features::enter(input, pass)?;
         let x = match &self.body {
-            Body::ResNet(body) => body.forward(&x, pass)?,
-            Body::HrNet(body) => body.forward(&x, pass)?,
+            Body::ResNet(body) => body.forward(input, pass)?,
+            Body::HrNet(body) => body.forward(input, pass)?,
         };
-        probe("backbone_out", &x, pass)?;
+        probe("backbone_out", &x, pass);
         Ok(BackboneOutput {
             features: vec![x],
             out: RawOutput::default(),
         })
     }
 
-    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+    fn head(&self, backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput<Features>> {
         let [x] = backbone.into_features()?;
         let [_, _, h, w] = x.dims4()?;
         let grid = Size::new(w, h);
-        let mut x = self.reduce.forward(&x, pass)?;
-        probe("reduce_out", &x, pass)?;
+        let mut x = self.reduce.forward(&x)?;
+        probe("reduce_out", &x, pass);
         let positions = self.pos_embedding.as_ref();
-        let positions = positions.map(|p| p.on(grid, pass)).transpose()?;
+        let positions = positions.map(|p| p.on(grid)).transpose()?;
         let mut query_key = Vec::new();
         for (layer, encoder) in self.layers.iter().enumerate() {
             let (next, read_by) = encoder.forward(&x, positions.as_ref(), pass)?;
             x = next;
-            probe(&format!("encoder_layer{layer}_out"), &x, pass)?;
+            probe(&format!("encoder_layer{layer}_out"), &x, pass);
             query_key.extend(read_by.map(|[queries, keys]| RawQueryKey {
                 name: format!("encoder_layer{layer}.attention"),
                 title: format!("self-attention, layer {layer}"),
@@ -431,11 +430,11 @@ impl PoseModel for TransPose {
         }
         x = match (&self.deconv_layers, self.config.upsampling) {
             (Some(deconv), _) => deconv.relu(&x, pass)?,
-            (None, Upsampling::Bilinear) => upsample_bilinear2(&x, false, pass)?,
+            (None, Upsampling::Bilinear) => upsample_bilinear2(&x, false)?,
             (None, _) => x,
         };
-        probe("head_in", &x, pass)?;
-        let heatmaps = self.final_layer.forward(&x, pass)?.to_tensor()?;
+        probe("head_in", &x, pass);
+        let heatmaps = self.final_layer.forward(&x)?;
         Ok(RawOutput {
             tensors: vec![("heatmaps".to_owned(), heatmaps)],
             maps: Vec::new(),

@@ -1,17 +1,15 @@
 //! [`MultiHeadAttention`]: every token attends to all tokens.
 
-use std::sync::OnceLock;
-
 use candle_core::{Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::autograd::{self, AttentionInputs, Traced};
-use super::common::{cached_if_frozen, kernels_of, to_vec};
 use super::dropout::{drawn, factors};
-use super::features::traced;
-use super::kernels::{self, Dropout, Epilogue, Heads, Nhwc, PackedConv};
+use super::features::{recorded, traced};
+use super::graph::{ConvCall, Op, Recorded};
+use super::kernels::{Dropout, Nhwc};
 use super::linear::{from_rows, learn_product, product, softmax, to_rows, xavier_uniform};
-use super::{Features, Kernels, Linear, Pass};
+use super::{Features, Linear, Pass};
 
 /// Multi-head self-attention in which positions are added to queries and keys, but not to values.
 ///
@@ -27,16 +25,14 @@ pub struct MultiHeadAttention {
     in_proj_bias: Tensor,
     out_proj: Linear,
     dropout: f32,
-    /// Packed projections: queries and keys together, and values.
-    packed: OnceLock<[PackedConv; 2]>,
 }
 
 /// Output of the attention layer and, if the pass wants maps, its queries and keys.
 pub struct Attended {
     /// Feature map of the input's shape, `[N, d, H, W]`.
     pub output: Features,
-    /// Queries and keys, each `[N, L, d]`, including their biases, not scaled.
-    pub query_key: Option<[Tensor; 2]>,
+    /// Queries and keys, each `[N, d, H, W]`, including their biases, not scaled.
+    pub query_key: Option<[Features; 2]>,
 }
 
 impl MultiHeadAttention {
@@ -54,7 +50,6 @@ impl MultiHeadAttention {
             in_proj_bias: vb.get_with_hints(3 * d, "in_proj_bias", Init::Const(0.0))?,
             out_proj: Linear::new(&vb.pp("out_proj"), (d, d))?,
             dropout: 0.0,
-            packed: OnceLock::new(),
         })
     }
 
@@ -71,34 +66,26 @@ impl MultiHeadAttention {
         pos: Option<&Features>,
         pass: &mut Pass,
     ) -> Result<Attended> {
-        let [n, d, h, w] = x.dims4()?;
+        let [_, d, h, w] = x.dims4()?;
         let placed = match pos {
             None => None,
-            Some(pos) if pos.dims4()? == [1, d, h, w] => Some(add_to_each(x, pos)?),
+            Some(pos) if pos.dims4()? == [1, d, h, w] => Some(self.add_to_each(x, pos)?),
             Some(pos) => {
                 let got = pos.dims4()?;
                 candle_core::bail!("{}: positions {got:?} for {d}x{h}x{w}", self.name)
             }
         };
         let placed = placed.as_ref().unwrap_or(x);
-        let len = h * w;
         let dropout = drawn(self.dropout, pass)?;
-        let macs = (n * (3 * len * d * d + 2 * len * len * d)) as u64;
-        let (read, query_key) = pass.layer(
-            &self.name,
-            |_| macs,
-            |pass| {
-                if let (Features::Nhwc(x), Features::Nhwc(placed)) = (x, placed) {
-                    return self.read_fast(x, placed, pass);
-                }
-                if let Some([x, placed]) = traced([x, placed])? {
-                    return self.read_traced(&x, &placed, dropout, pass);
-                }
-                self.read(&x.to_tensor()?, &placed.to_tensor()?, dropout, pass)
-            },
-        )?;
+        let (read, query_key) = if let Some([x, placed]) = recorded([x, placed])? {
+            self.record(&x, &placed, pass)?
+        } else if let Some([x, placed]) = traced([x, placed])? {
+            self.read_traced(&x, &placed, dropout, pass)?
+        } else {
+            self.read(&x.to_tensor()?, &placed.to_tensor()?, dropout, pass)?
+        };
         Ok(Attended {
-            output: self.out_proj.forward(&read, pass)?,
+            output: self.out_proj.forward(&read)?,
             query_key,
         })
     }
@@ -111,7 +98,7 @@ impl MultiHeadAttention {
         placed: &Tensor,
         dropout: Option<Dropout>,
         pass: &Pass,
-    ) -> Result<(Features, Option<[Tensor; 2]>)> {
+    ) -> Result<Read> {
         let (x, placed) = (to_rows(x)?, to_rows(placed)?);
         let (n, h, w, d) = x.dims4()?;
         let len = h * w;
@@ -121,10 +108,14 @@ impl MultiHeadAttention {
                 weight.narrow(0, first * d, d)?,
                 bias.narrow(0, first * d, d)?,
             );
-            product(x, &weight, &bias)?.reshape((n, len, d))
+            product(x, &weight, &bias)
         };
         let (q, k, v) = (part(&placed, 0)?, part(&placed, 1)?, part(&x, 2)?);
-        let query_key = pass.wants_maps.then(|| [q.detach(), k.detach()]);
+        let query_key = if pass.wants_maps {
+            Some([shown(&q)?, shown(&k)?])
+        } else {
+            None
+        };
         let by_head = |x: Tensor| {
             x.reshape((n, len, self.heads, d / self.heads))?
                 .transpose(1, 2)?
@@ -148,7 +139,7 @@ impl MultiHeadAttention {
         placed: &Traced,
         dropout: Option<Dropout>,
         pass: &Pass,
-    ) -> Result<(Features, Option<[Tensor; 2]>)> {
+    ) -> Result<Read> {
         let d = x.map().c();
         let project = |x: &Traced, first: usize, count: usize| {
             let weight = self.in_proj_weight.narrow(0, first, count)?;
@@ -167,42 +158,63 @@ impl MultiHeadAttention {
         ))
     }
 
-    /// [`MultiHeadAttention::read`] with the inference kernels, which never hold the whole
-    /// attention matrix.
-    fn read_fast(
-        &self,
-        x: &Nhwc,
-        placed: &Nhwc,
-        pass: &Pass,
-    ) -> Result<(Features, Option<[Tensor; 2]>)> {
-        let Kernels { threads, buffers } = kernels_of(pass)?;
-        let [n, h, w, d] = x.dims();
-        let [query_key, value] = cached_if_frozen(&self.packed, &self.in_proj_weight, || {
-            let weight = to_vec(&self.in_proj_weight)?;
-            let bias = to_vec(&self.in_proj_bias)?;
-            let pack = |from: usize, to: usize| {
-                let bias = Some(&bias[from..to]);
-                PackedConv::linear(d, to - from, &weight[from * d..to * d], bias)
+    /// [`MultiHeadAttention::read`] of recorded maps: executors never hold the whole attention
+    /// matrix.
+    fn record(&self, x: &Recorded, placed: &Recorded, pass: &Pass) -> Result<Read> {
+        let d = x.shape().c;
+        let project = |x: &Recorded, first: usize, count: usize| {
+            let weight = self.in_proj_weight.narrow(0, first, count)?;
+            let call = ConvCall {
+                name: &self.name,
+                weight: &weight.reshape((count, d, 1, 1))?,
+                bias: Some(&self.in_proj_bias.narrow(0, first, count)?),
+                stride: 1,
+                relu: false,
             };
-            Ok([pack(0, 2 * d), pack(2 * d, 3 * d)])
-        })?;
-        let qk = kernels::conv2d(query_key, placed, Epilogue::NONE, threads);
-        let v = kernels::conv2d(value, x, Epilogue::NONE, threads);
-        let heads = Heads {
-            queries: qk.channels(0, d),
-            keys: qk.channels(d, d),
-            values: v.view(),
-            count: self.heads,
+            x.convolve(call, None)
         };
-        let mut y = buffers.map(n, h, w, d);
-        kernels::attention(heads, None, y.view_mut(), None, threads);
-        let query_key = pass.wants_maps.then(|| halves(&qk)).transpose()?;
-        Ok((Features::Nhwc(y), query_key))
+        let query_keys = project(placed, 0, 2 * d)?;
+        let values = project(x, 2 * d, d)?;
+        let op = Op::Attention { heads: self.heads };
+        let read = query_keys.push(&self.name, op, &[&values])?;
+        let half = |from: usize| {
+            let op = Op::Slice { from, channels: d };
+            query_keys.push("", op, &[]).map(Features::Recorded)
+        };
+        let query_key = if pass.wants_maps {
+            Some([half(0)?, half(d)?])
+        } else {
+            None
+        };
+        Ok((Features::Recorded(read), query_key))
+    }
+
+    /// Adds `pos` to each image of `x`.
+    fn add_to_each(&self, x: &Features, pos: &Features) -> Result<Features> {
+        if let Features::Recorded(x) = x {
+            let table = to_rows(&pos.to_tensor()?)?.squeeze(0)?;
+            let table = x.weight((&self.name, "positions"), &table)?;
+            let sum = x.push("", Op::AddTable { table }, &[])?;
+            return Ok(Features::Recorded(sum));
+        }
+        if let Some([x, pos]) = traced([x, pos])? {
+            return Ok(Features::Traced(autograd::add_to_each(&x, &pos)?));
+        }
+        let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
+        Ok(Features::Tensor(sum))
     }
 }
 
-/// Splits the combined projection into queries and keys, each `[N, L, d]`.
-fn halves(query_keys: &Nhwc) -> Result<[Tensor; 2]> {
+/// Attention output before the last projection and, if requested, queries and keys.
+type Read = (Features, Option<[Features; 2]>);
+
+/// Returns `rows` `[N, H, W, d]` as a map without history.
+fn shown(rows: &Tensor) -> Result<Features> {
+    Ok(Features::Tensor(from_rows(&rows.detach())?))
+}
+
+/// Splits the combined projection into queries and keys.
+fn halves(query_keys: &Nhwc) -> Result<[Features; 2]> {
     let [n, h, w, both] = query_keys.dims();
     let d = both / 2;
     let half = |first: usize| {
@@ -211,27 +223,16 @@ fn halves(query_keys: &Nhwc) -> Result<[Tensor; 2]> {
             .flat_map(|token| &token[first..first + d])
             .copied()
             .collect();
-        Tensor::from_vec(values, (n, h * w, d), &Device::Cpu)
+        shown(&Tensor::from_vec(values, (n, h, w, d), &Device::Cpu)?)
     };
     Ok([half(0)?, half(d)?])
-}
-
-/// Adds `pos` to each image of `x`.
-fn add_to_each(x: &Features, pos: &Features) -> Result<Features> {
-    if let (Features::Nhwc(x), Features::Nhwc(pos)) = (x, pos) {
-        return Ok(Features::Nhwc(kernels::add_to_each(x, pos)));
-    }
-    if let Some([x, pos]) = traced([x, pos])? {
-        return Ok(Features::Traced(autograd::add_to_each(&x, &pos)?));
-    }
-    let sum = x.to_tensor()?.broadcast_add(&pos.to_tensor()?)?;
-    Ok(Features::Tensor(sum))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
+    use crate::nn::graph::{Recorder, Shape, reference};
     use candle_core::DType;
     use proptest::prelude::*;
     use std::collections::HashMap;
@@ -281,7 +282,6 @@ mod tests {
     /// without a request, or are scaled, swapped or lack their biases.
     #[test]
     fn queries_and_keys_are_returned_on_request() {
-        let kernels = Kernels::new(2).unwrap();
         for (heads, shape) in cases() {
             let [n, d, h, w] = shape;
             let random = |shape: &[usize]| Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap();
@@ -298,31 +298,49 @@ mod tests {
             let vb = VarBuilder::from_tensors(map.clone(), DType::F32, &Device::Cpu);
             let layer = MultiHeadAttention::new(&vb, d, heads).unwrap();
             let (x, pos) = (random(&shape), random(&[1, d, h, w]));
-            let run = |kernels: Option<_>, wants_maps| {
+            let run = |x: Features, wants_maps| {
                 let mut pass = Pass {
                     wants_maps,
-                    kernels,
                     ..Pass::eval()
                 };
-                let enter = |x| Features::enter(x, &pass).unwrap();
-                let (x, pos) = (enter(&x), enter(&pos));
-                let attended = layer.forward(&x, Some(&pos), &mut pass).unwrap();
-                attended.query_key
+                let pos = Features::Tensor(pos.clone());
+                layer.forward(&x, Some(&pos), &mut pass).unwrap().query_key
             };
             let placed = to_rows(&x.broadcast_add(&pos).unwrap()).unwrap();
-            for kernels in [None, Some(kernels.clone())] {
-                assert!(run(kernels.clone(), false).is_none());
-                let given = run(kernels, true).unwrap();
-                for (part, got) in given.iter().enumerate() {
+            let check = |got: &[Vec<f32>]| {
+                for (part, got) in got.iter().enumerate() {
                     let rows = |name: &str| map[name].narrow(0, part * d, d).unwrap();
                     let (weight, bias) = (rows("in_proj_weight"), rows("in_proj_bias"));
                     let want = product(&placed, &weight, &bias).unwrap();
-                    let want = want.reshape((n, h * w, d)).unwrap();
-                    let error = (got - want).unwrap().abs().unwrap().max_all().unwrap();
-                    let error = error.to_scalar::<f32>().unwrap();
+                    let want: Vec<f32> = want.flatten_all().unwrap().to_vec1().unwrap();
+                    let errors = got.iter().zip(&want).map(|(got, want)| (got - want).abs());
+                    let error = errors.fold(0.0, f32::max);
+                    assert_eq!(got.len(), want.len());
                     assert!(error < 1e-5, "part {part} of {shape:?}: {error}");
                 }
-            }
+            };
+            let tensor = Features::Tensor(x.clone());
+            assert!(run(tensor.clone(), false).is_none());
+            let given = run(tensor, true).unwrap().map(|map| {
+                let rows = to_rows(&map.to_tensor().unwrap()).unwrap();
+                rows.flatten_all().unwrap().to_vec1().unwrap()
+            });
+            check(&given);
+            let recorder = Recorder::new();
+            let input = Features::Recorded(recorder.input(Shape { h, w, c: d }));
+            assert!(run(input.clone(), false).is_none());
+            let ids = run(input, true).unwrap().map(|map| match map {
+                Features::Recorded(map) => map.id(),
+                _ => panic!("a map with values"),
+            });
+            let rows: Vec<f32> = to_rows(&x)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap();
+            let graph = recorder.finish(Vec::new());
+            check(&reference::run(&graph, n, &[&rows], &ids).unwrap());
         }
     }
 
@@ -333,9 +351,11 @@ mod tests {
         #[test]
         fn kernels_agree(n in 1..3usize, heads in 1..5usize, width in 1..20usize, h in 1..9usize, w in 1..9usize) {
             let d = heads * width;
-            agree(&[&[n, d, h, w], &[1, d, h, w]], |vb, x, pass| {
+            let pos = Tensor::randn(0f32, 1.0, (1, d, h, w), &Device::Cpu).unwrap();
+            let pos = Features::Tensor(pos);
+            agree(&[&[n, d, h, w]], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;
-                Ok(layer.forward(&x[0], Some(&x[1]), pass)?.output)
+                Ok(layer.forward(&x[0], Some(&pos), pass)?.output)
             });
             agree(&[&[n, d, h, w]], |vb, x, pass| {
                 let layer = MultiHeadAttention::new(vb, d, heads)?;

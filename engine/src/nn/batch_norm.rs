@@ -1,13 +1,12 @@
 //! Batch normalisation as a separate layer, in front of an activation and a convolution.
 
-use std::sync::OnceLock;
-
 use candle_core::{Result, Tensor, Var};
 use candle_nn::{BatchNormConfig, ModuleT, VarBuilder, batch_norm};
 
 use super::autograd::{self, Norm, Traced};
-use super::common::{cached_if_frozen, kernels_of, to_vec};
-use super::kernels::{self, Activation, Moments};
+use super::common::to_vec;
+use super::graph::Op;
+use super::kernels::{self, Moments};
 use super::{Features, Pass};
 
 /// Batch normalisation over channels with eps 1e-5 and momentum 0.1, the values of all networks
@@ -15,8 +14,6 @@ use super::{Features, Pass};
 pub struct BatchNorm {
     name: String,
     bn: candle_nn::BatchNorm,
-    /// Scale and shift per channel, for the kernels.
-    affine: OnceLock<[Vec<f32>; 2]>,
 }
 
 impl BatchNorm {
@@ -30,50 +27,39 @@ impl BatchNorm {
         Ok(Self {
             name: vb.prefix(),
             bn: batch_norm(channels, config, vb.clone())?,
-            affine: OnceLock::new(),
         })
     }
 
     /// Computes `BN(x)`.
-    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn forward(&self, x: &Features, pass: &Pass) -> Result<Features> {
         self.apply(x, false, pass)
     }
 
     /// Computes `ReLU(BN(x))`.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn relu(&self, x: &Features, pass: &Pass) -> Result<Features> {
         self.apply(x, true, pass)
     }
 
-    fn apply(&self, x: &Features, relu: bool, pass: &mut Pass) -> Result<Features> {
-        // By convention, multiplications by a per-channel factor are not counted as MACs.
-        pass.layer(
-            &self.name,
-            |_| 0,
-            |pass| match x {
-                Features::Tensor(x) => {
-                    let y = self.normalise(x, pass)?;
-                    Ok(Features::Tensor(if relu { y.relu()? } else { y }))
-                }
-                Features::Traced(x) => {
-                    let y = self.normalise_traced(x, None, relu, pass)?;
-                    Ok(Features::Traced(y))
-                }
-                Features::Nhwc(x) => {
-                    let [factor, shift] = cached_if_frozen(&self.affine, self.scale()?.0, || {
-                        let (factor, shift) = self.factor_and_shift()?;
-                        Ok([to_vec(&factor)?, to_vec(&shift)?])
-                    })?;
-                    let activation = if relu {
-                        Activation::Relu
-                    } else {
-                        Activation::None
-                    };
-                    let threads = &kernels_of(pass)?.threads;
-                    let y = kernels::affine(x, factor, shift, None, activation, threads);
-                    Ok(Features::Nhwc(y))
-                }
-            },
-        )
+    fn apply(&self, x: &Features, relu: bool, pass: &Pass) -> Result<Features> {
+        match x {
+            Features::Tensor(x) => {
+                let y = self.normalise(x, pass)?;
+                Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+            }
+            Features::Traced(x) => {
+                let y = self.normalise_traced(x, None, relu, pass)?;
+                Ok(Features::Traced(y))
+            }
+            Features::Recorded(x) => {
+                let (factor, shift) = self.factor_and_shift()?;
+                let op = Op::Affine {
+                    factor: x.weight((&self.name, "factor"), &factor)?,
+                    shift: x.weight((&self.name, "shift"), &shift)?,
+                    relu,
+                };
+                x.push(&self.name, op, &[]).map(Features::Recorded)
+            }
+        }
     }
 
     /// Computes `BN(x)` with the batch's or the running statistics, as the pass requires.
@@ -144,9 +130,34 @@ impl BatchNorm {
         Ok(())
     }
 
+    /// Folds the normalisation into a layer before it: returns `weight`, whose output channels are
+    /// in dimension `dim`, and its bias, such that their result equals the normalised one.
+    ///
+    /// # Errors
+    /// When the weights are trainable.
+    pub(super) fn fold(
+        &self,
+        weight: &Tensor,
+        dim: usize,
+        bias: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        let (factor, shift) = self.factor_and_shift()?;
+        let mut dims = [1; 4];
+        dims[dim] = factor.elem_count();
+        if weight.is_variable() {
+            candle_core::bail!("trainable weights cannot be folded; build the model from tensors");
+        }
+        let weight = weight.broadcast_mul(&factor.reshape(&dims)?)?;
+        let bias = match bias {
+            None => shift,
+            Some(bias) => ((bias * factor)? + shift)?,
+        };
+        Ok((weight.contiguous()?, bias))
+    }
+
     /// Returns the scale and shift of `BN(x) = factor * x + shift` with the running statistics:
     /// `factor = weight / sqrt(var + eps)`, `shift = bias - mean * factor`.
-    pub(super) fn factor_and_shift(&self) -> Result<(Tensor, Tensor)> {
+    fn factor_and_shift(&self) -> Result<(Tensor, Tensor)> {
         let (weight, bias) = self.scale()?;
         let factor = (weight / (self.bn.running_var() + self.bn.eps())?.sqrt()?)?;
         let shift = (bias - (self.bn.running_mean() * &factor)?)?;
@@ -209,15 +220,15 @@ mod tests {
             let map = VarMap::new();
             let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
             let bn = BatchNorm::new(&vb, 1).unwrap();
-            let mut pass = Pass {
+            let pass = Pass {
                 mode: Mode::Train,
                 kernels,
                 ..Pass::eval()
             };
-            let mut train = |values: &[f32]| {
+            let train = |values: &[f32]| {
                 let x = Tensor::from_slice(values, (values.len(), 1, 1, 1), &Device::Cpu).unwrap();
-                let x = Features::enter(&x, &pass)?;
-                bn.forward(&x, &mut pass)
+                let x = pass.enter(&x)?;
+                bn.forward(&x, &pass)
             };
             train(&[1.0, 3.0]).unwrap();
             assert!(train(&[1.0]).is_err());

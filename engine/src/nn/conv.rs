@@ -1,19 +1,17 @@
 //! [`Conv2d`], and parts shared by all layers that contain a convolution.
 //!
-//! Every layer has three implementations. On tensors it is written as in the papers. With our
-//! kernels and frozen weights, normalisation, bias, additions and activation are fused into one
-//! pass over the data; the weights are packed at the first call. With traced kernels
-//! ([`super::autograd`]) it can be trained. All three agree to 1e-4.
-
-use std::sync::OnceLock;
+//! Every layer has three implementations. On tensors it is written as in the papers. On recorded
+//! maps, normalisation, bias, additions and activation are folded into few operations of a graph
+//! ([`super::graph`]), for inference. With traced kernels ([`super::autograd`]) it can be trained.
+//! All three agree to 1e-4.
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::autograd::{self, Fused};
-use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
-use super::kernels::{self, ConvShape, Epilogue, Nhwc, PackedConv, Plan};
-use super::{Features, Pass, elementwise};
+use super::features::recorded;
+use super::graph::{Addend, ConvCall};
+use super::{Features, elementwise};
 
 /// Square 2D cross-correlation with zero padding `kernel / 2`: `[N, C_in, H, W]` to `[N, C_out,
 /// ceil(H / stride), ceil(W / stride)]` for odd kernels.
@@ -22,8 +20,6 @@ pub struct Conv2d {
     weight: Tensor,
     bias: Option<Tensor>,
     stride: usize,
-    packed: OnceLock<PackedConv>,
-    packed_without_bias: OnceLock<PackedConv>,
 }
 
 impl Conv2d {
@@ -55,8 +51,6 @@ impl Conv2d {
                 .then(|| vb.get_with_hints(c_out, "bias", Init::Const(0.0)))
                 .transpose()?,
             stride,
-            packed: OnceLock::new(),
-            packed_without_bias: OnceLock::new(),
         })
     }
 
@@ -76,47 +70,49 @@ impl Conv2d {
     }
 
     /// Computes `conv(x)` with its bias.
-    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, self.bias.as_ref(), &self.packed, false, pass)
+    pub fn forward(&self, x: &Features) -> Result<Features> {
+        self.apply(x, self.bias.as_ref(), false)
     }
 
     /// Computes `ReLU(conv(x))`.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, self.bias.as_ref(), &self.packed, true, pass)
+    pub fn relu(&self, x: &Features) -> Result<Features> {
+        self.apply(x, self.bias.as_ref(), true)
     }
 
     /// Computes `conv(x)` without its bias.
-    pub fn forward_without_bias(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, None, &self.packed_without_bias, false, pass)
+    pub fn forward_without_bias(&self, x: &Features) -> Result<Features> {
+        self.apply(x, None, false)
     }
 
     /// Computes `conv(x) + other`, where `other` has the output's shape.
-    pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
-        let (Features::Nhwc(x), Features::Nhwc(other)) = (x, other) else {
-            let y = self.forward(x, pass)?;
-            return elementwise::add(&y, other, false, pass);
+    pub fn add(&self, x: &Features, other: &Features) -> Result<Features> {
+        let Some([x, other]) = recorded([x, other])? else {
+            return elementwise::add(&self.forward(x)?, other, false);
         };
-        pass.layer(&self.name, macs(&self.weight), |pass| {
-            let packed = cached_if_frozen(&self.packed, &self.weight, || {
-                pack(&self.weight, self.bias.as_ref(), self.stride, x)
-            })?;
-            convolve_fast(packed, x, Epilogue::add(other, false), pass)
-        })
+        let call = self.call(self.bias.as_ref(), false);
+        let sum = x.convolve(call, Some((Addend::Same, &other)))?;
+        Ok(Features::Recorded(sum))
     }
 
-    fn apply(
-        &self,
-        x: &Features,
-        bias: Option<&Tensor>,
-        packed: &OnceLock<PackedConv>,
-        relu: bool,
-        pass: &mut Pass,
-    ) -> Result<Features> {
-        let macs = macs(&self.weight);
-        pass.layer(&self.name, macs, |pass| match x {
+    fn call<'a>(&'a self, bias: Option<&'a Tensor>, relu: bool) -> ConvCall<'a> {
+        ConvCall {
+            name: &self.name,
+            weight: &self.weight,
+            bias,
+            stride: self.stride,
+            relu,
+        }
+    }
+
+    fn apply(&self, x: &Features, bias: Option<&Tensor>, relu: bool) -> Result<Features> {
+        match x {
             Features::Tensor(x) => {
                 let y = convolve(x, &self.weight, bias, self.stride)?;
                 Ok(Features::Tensor(if relu { y.relu()? } else { y }))
+            }
+            Features::Recorded(x) => {
+                let y = x.convolve(self.call(bias, relu), None)?;
+                Ok(Features::Recorded(y))
             }
             Features::Traced(x) => {
                 let dims = self.weight.dims4()?;
@@ -128,45 +124,8 @@ impl Conv2d {
                 };
                 Ok(Features::Traced(y))
             }
-            Features::Nhwc(x) => {
-                let packed = cached_if_frozen(packed, &self.weight, || {
-                    pack(&self.weight, bias, self.stride, x)
-                })?;
-                let epilogue = if relu { Epilogue::RELU } else { Epilogue::NONE };
-                convolve_fast(packed, x, epilogue, pass)
-            }
-        })
+        }
     }
-}
-
-pub(super) fn pack(
-    weight: &Tensor,
-    bias: Option<&Tensor>,
-    stride: usize,
-    x: &Nhwc,
-) -> Result<PackedConv> {
-    let (c_out, c_in, kernel, _) = weight.dims4()?;
-    let shape = ConvShape::same(c_in, c_out, kernel, stride);
-    let bias = bias.map(to_vec).transpose()?;
-    let plan = Plan::For(x.h(), x.w());
-    Ok(PackedConv::new(
-        shape,
-        &to_vec(weight)?,
-        bias.as_deref(),
-        plan,
-    ))
-}
-
-pub(super) fn convolve_fast(
-    packed: &PackedConv,
-    x: &Nhwc,
-    epilogue: Epilogue<'_>,
-    pass: &Pass,
-) -> Result<Features> {
-    let threads = &kernels_of(pass)?.threads;
-    Ok(Features::Nhwc(kernels::conv2d(
-        packed, x, epilogue, threads,
-    )))
 }
 
 /// Computes the convolution on tensors.
@@ -218,20 +177,20 @@ mod tests {
                 [1, 1, 9, 5],
                 [1, 1, 2, 1],
             ] {
-                gradcheck(&[&shape], |vb, x, pass| {
+                gradcheck(&[&shape], |vb, x, _| {
                     let bias = shape[0] == 1;
                     let conv = Conv2d::new(vb, (shape[1], 2), kernel, stride, bias)?;
                     if bias {
-                        conv.relu(&x[0], pass)
+                        conv.relu(&x[0])
                     } else {
-                        conv.forward(&x[0], pass)
+                        conv.forward(&x[0])
                     }
                 });
             }
         }
         let shape = [2, 2, 3, 4];
-        gradcheck(&[&shape, &shape], |vb, x, pass| {
-            Conv2d::new(vb, (2, 2), 3, 1, true)?.add(&x[0], &x[1], pass)
+        gradcheck(&[&shape, &shape], |vb, x, _| {
+            Conv2d::new(vb, (2, 2), 3, 1, true)?.add(&x[0], &x[1])
         });
     }
 
@@ -241,12 +200,12 @@ mod tests {
         for (kernel, stride) in [(1, 1), (3, 1), (1, 2), (3, 2), (7, 2)] {
             for shape in [[2, 3, 9, 6], [1, 17, 7, 8], [2, 8, 13, 16]] {
                 for (c_out, bias) in [(1, false), (1, true), (19, true), (32, false)] {
-                    learn_alike(&[&shape], |vb, x, pass| {
+                    learn_alike(&[&shape], |vb, x, _| {
                         let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
                         if bias {
-                            conv.relu(&x[0], pass)
+                            conv.relu(&x[0])
                         } else {
-                            conv.forward(&x[0], pass)
+                            conv.forward(&x[0])
                         }
                     });
                 }
@@ -269,21 +228,21 @@ mod tests {
             relu: bool,
         ) {
             let shape = [shape.0, shape.1, shape.2, shape.3];
-            agree(&[&shape], |vb, x, pass| {
+            agree(&[&shape], |vb, x, _| {
                 let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
                 if relu {
-                    conv.relu(&x[0], pass)
+                    conv.relu(&x[0])
                 } else {
-                    conv.forward(&x[0], pass)
+                    conv.forward(&x[0])
                 }
             });
-            agree(&[&shape], |vb, x, pass| {
+            agree(&[&shape], |vb, x, _| {
                 let conv = Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?;
-                conv.forward_without_bias(&x[0], pass)
+                conv.forward_without_bias(&x[0])
             });
             let other = [shape[0], c_out, shape[2].div_ceil(stride), shape[3].div_ceil(stride)];
-            agree(&[&shape, &other], |vb, x, pass| {
-                Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?.add(&x[0], &x[1], pass)
+            agree(&[&shape, &other], |vb, x, _| {
+                Conv2d::new(vb, (shape[1], c_out), kernel, stride, bias)?.add(&x[0], &x[1])
             });
         }
     }

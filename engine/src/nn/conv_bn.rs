@@ -1,18 +1,16 @@
-//! Convolution, batch normalisation and the operations that follow, fused into one pass over the
-//! data if the weights are frozen.
-
-use std::sync::OnceLock;
+//! Convolution, batch normalisation and the operations that follow, folded into one operation of a
+//! recorded graph.
 
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::autograd::{self, Fused, Traced};
-use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
-use super::conv::{convolve, convolve_fast, pack};
-use super::features::traced;
-use super::kernels::{self, Epilogue, Nhwc, PackedConv};
+use super::common::to_vec;
+use super::conv::convolve;
+use super::features::{recorded, traced};
+use super::graph::{Addend, ConvCall, Op, Recorded};
 use super::upsample::{repeat_tensor, repeat_to};
-use super::{BatchNorm, Features, Mode, Pass};
+use super::{BatchNorm, Features, Pass};
 
 /// Convolution with padding `kernel / 2`, then batch normalisation, then what the method name says.
 pub struct ConvBn {
@@ -21,10 +19,6 @@ pub struct ConvBn {
     bias: Option<Tensor>,
     bn: BatchNorm,
     stride: usize,
-    folded: OnceLock<(Tensor, Tensor)>,
-    packed: OnceLock<PackedConv>,
-    /// Packed halves of the weights for [`ConvBn::relu_concat`].
-    halves: OnceLock<[PackedConv; 2]>,
 }
 
 impl ConvBn {
@@ -54,9 +48,6 @@ impl ConvBn {
             bias: None,
             bn: BatchNorm::new(bn, c_out)?,
             stride,
-            folded: OnceLock::new(),
-            packed: OnceLock::new(),
-            halves: OnceLock::new(),
         })
     }
 
@@ -77,107 +68,76 @@ impl ConvBn {
     }
 
     /// Computes `BN(conv(x))`.
-    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn forward(&self, x: &Features, pass: &Pass) -> Result<Features> {
         self.run(x, None, false, pass)
     }
 
     /// Computes `BN(conv(x)) + other`, where `other` has the output's shape.
-    pub fn add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn add(&self, x: &Features, other: &Features, pass: &Pass) -> Result<Features> {
         self.run(x, Some(other), false, pass)
     }
 
     /// Computes `ReLU(BN(conv(x)))`.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn relu(&self, x: &Features, pass: &Pass) -> Result<Features> {
         self.run(x, None, true, pass)
     }
 
     /// Computes `ReLU(BN(conv(x)) + other)`, where `other` has the output's shape.
-    pub fn relu_add(&self, x: &Features, other: &Features, pass: &mut Pass) -> Result<Features> {
+    pub fn relu_add(&self, x: &Features, other: &Features, pass: &Pass) -> Result<Features> {
         self.run(x, Some(other), true, pass)
     }
 
     /// Computes `ReLU(x + BN(conv(x)))`; needs stride 1 and equal numbers of input and output
     /// channels.
     ///
-    /// The kernels add 1 to the centre weights of the folded convolution, so that the residual
-    /// connection costs nothing.
-    pub fn relu_residual(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        let Features::Nhwc(map) = x else {
+    /// In a recorded graph 1 is added to the centre weights of the folded convolution, so that the
+    /// residual connection costs nothing.
+    pub fn relu_residual(&self, x: &Features, pass: &Pass) -> Result<Features> {
+        let Features::Recorded(map) = x else {
             return self.run(x, Some(x), true, pass);
         };
-        let macs = macs(&self.weight);
-        pass.layer(&self.name, macs, |pass| {
-            let packed = cached_if_frozen(&self.packed, &self.weight, || {
-                let (weight, bias) = self.folded()?;
-                pack(&with_identity(weight)?, Some(bias), self.stride, map)
-            })?;
-            convolve_fast(packed, map, Epilogue::RELU, pass)
-        })
+        let (weight, bias) = self.folded()?;
+        let weight = with_identity(&weight)?;
+        let y = map.convolve(self.call(&weight, Some(&bias), true), None)?;
+        Ok(Features::Recorded(y))
     }
 
     /// Computes `ReLU(BN(conv1x1(concat(up2(low), history))))`.
     ///
-    /// The kernels split the weights: the first half is applied at the low resolution, and nothing
-    /// is concatenated.
-    pub fn relu_concat(
-        &self,
-        low: &Features,
-        history: &Features,
-        pass: &mut Pass,
-    ) -> Result<Features> {
+    /// In a recorded graph the weights are split: the first half is applied at the low resolution,
+    /// and nothing is concatenated.
+    pub fn relu_concat(&self, low: &Features, history: &Features, pass: &Pass) -> Result<Features> {
+        if let Some([low, history]) = recorded([low, history])? {
+            return self.concat_recorded(&low, &history).map(Features::Recorded);
+        }
         if let Some([low, history]) = traced([low, history])? {
             return self.concat_traced(&low, &history, pass);
         }
-        let (Features::Nhwc(low), Features::Nhwc(history)) = (low, history) else {
-            let both = [repeat_tensor(&low.to_tensor()?, 2)?, history.to_tensor()?];
-            let both = Features::Tensor(Tensor::cat(&both, 1)?);
-            return self.run(&both, None, true, pass);
-        };
-        let (c_low, c_history) = (low.c(), history.c());
-        pass.layer(&self.name, macs(&self.weight), |pass| {
-            let [first, second] = cached_if_frozen(&self.halves, &self.weight, || {
-                let (weight, bias) = self.folded()?;
-                Ok([
-                    pack(&weight.narrow(1, 0, c_low)?, None, 1, low)?,
-                    pack(&weight.narrow(1, c_low, c_history)?, Some(bias), 1, history)?,
-                ])
-            })?;
-            let kernels = kernels_of(pass)?;
-            let part = kernels::conv2d(first, low, Epilogue::NONE, &kernels.threads);
-            convolve_fast(second, history, Epilogue::add_up2(&part, true), pass)
-        })
+        let both = [repeat_tensor(&low.to_tensor()?, 2)?, history.to_tensor()?];
+        let both = Features::Tensor(Tensor::cat(&both, 1)?);
+        self.run(&both, None, true, pass)
     }
 
     /// Computes `ReLU(up2(BN(conv(low))) + other)`.
-    pub fn relu_up2_add(
-        &self,
-        low: &Features,
-        other: &Features,
-        pass: &mut Pass,
-    ) -> Result<Features> {
+    pub fn relu_up2_add(&self, low: &Features, other: &Features, pass: &Pass) -> Result<Features> {
+        if let Some([low, other]) = recorded([low, other])? {
+            let (weight, bias) = self.folded()?;
+            let part = low.convolve(self.call(&weight, Some(&bias), false), None)?;
+            let op = Op::Add {
+                factor: 2,
+                relu: true,
+            };
+            return part.push("", op, &[&other]).map(Features::Recorded);
+        }
         if let Some([low, other]) = traced([low, other])? {
             let part = self.run_traced(&low, None, false, pass)?;
             let sum = autograd::upsample_add(&part, 2, &other, true)?;
             return Ok(Features::Traced(sum));
         }
-        let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) else {
-            let part = self.normalised(&low.to_tensor()?, pass)?;
-            let other = other.to_tensor()?;
-            let sum = (repeat_to(&part, 2, &other)? + other)?;
-            return Ok(Features::Tensor(sum.relu()?));
-        };
-        let work = self.weight.dim(0)? * low.data().len();
-        pass.layer(
-            &self.name,
-            |_| work as u64,
-            |pass| {
-                let packed = self.packed(low)?;
-                let threads = &kernels_of(pass)?.threads;
-                let part = kernels::conv2d(packed, low, Epilogue::NONE, threads);
-                let sum = kernels::upsample_add(&part, 2, other, true, threads);
-                Ok(Features::Nhwc(sum))
-            },
-        )
+        let part = self.normalised(&low.to_tensor()?, pass)?;
+        let other = other.to_tensor()?;
+        let sum = (repeat_to(&part, 2, &other)? + other)?;
+        Ok(Features::Tensor(sum.relu()?))
     }
 
     fn run(
@@ -185,24 +145,18 @@ impl ConvBn {
         x: &Features,
         other: Option<&Features>,
         relu: bool,
-        pass: &mut Pass,
+        pass: &Pass,
     ) -> Result<Features> {
         let is_sum = other.is_some();
+        if let Some([x, other]) = recorded([x, other.unwrap_or(x)])? {
+            let (weight, bias) = self.folded()?;
+            let add = is_sum.then_some((Addend::Same, &other));
+            let y = x.convolve(self.call(&weight, Some(&bias), relu), add)?;
+            return Ok(Features::Recorded(y));
+        }
         if let Some([x, other]) = traced([x, other.unwrap_or(x)])? {
             let other = is_sum.then_some(&other);
             return Ok(Features::Traced(self.run_traced(&x, other, relu, pass)?));
-        }
-        let epilogue = match other {
-            None if relu => Some(Epilogue::RELU),
-            None => Some(Epilogue::NONE),
-            Some(Features::Nhwc(other)) => Some(Epilogue::add(other, relu)),
-            Some(_) => None,
-        };
-        if let (Features::Nhwc(x), Some(epilogue)) = (x, epilogue) {
-            let macs = macs(&self.weight);
-            return pass.layer(&self.name, macs, |pass| {
-                convolve_fast(self.packed(x)?, x, epilogue, pass)
-            });
         }
         let y = self.normalised(&x.to_tensor()?, pass)?;
         let sum = match other {
@@ -218,77 +172,70 @@ impl ConvBn {
         x: &Traced,
         other: Option<&Traced>,
         relu: bool,
-        pass: &mut Pass,
+        pass: &Pass,
     ) -> Result<Traced> {
-        let work = self.weight.elem_count() / self.weight.dim(0)?.max(1);
-        let macs = move |y: &Traced| (work * y.map().data().len()) as u64;
-        pass.layer(&self.name, macs, |pass| {
-            let (weight, bias) = (&self.weight, self.bias.as_ref());
-            let y = autograd::convolve(x, weight, bias, self.stride, Fused::default())?;
-            self.bn.normalise_traced(&y, other, relu, pass)
-        })
+        let (weight, bias) = (&self.weight, self.bias.as_ref());
+        let y = autograd::convolve(x, weight, bias, self.stride, Fused::default())?;
+        self.bn.normalise_traced(&y, other, relu, pass)
+    }
+
+    /// [`ConvBn::relu_concat`] of recorded maps.
+    fn concat_recorded(&self, low: &Recorded, history: &Recorded) -> Result<Recorded> {
+        let (weight, bias) = self.folded()?;
+        let (c_low, c_history) = (low.shape().c, history.shape().c);
+        let first = weight.narrow(1, 0, c_low)?;
+        let second = weight.narrow(1, c_low, c_history)?;
+        // The published layer computes this part at the high resolution.
+        let macs = history.shape().area() * first.elem_count();
+        let part = low.convolve(self.call(&first, None, false), None)?;
+        let part = part.count_as(macs as u64);
+        let call = self.call(&second, Some(&bias), true);
+        history.convolve(call, Some((Addend::Up2, &part)))
     }
 
     /// [`ConvBn::relu_concat`] with traced kernels; the weights are split as described there.
-    fn concat_traced(&self, low: &Traced, history: &Traced, pass: &mut Pass) -> Result<Features> {
+    fn concat_traced(&self, low: &Traced, history: &Traced, pass: &Pass) -> Result<Features> {
         let (c_low, c_history) = (low.map().c(), history.map().c());
-        let work = self.weight.dim(0)? * (low.map().data().len() + history.map().data().len());
-        pass.layer(
-            &self.name,
-            |_| work as u64,
-            |pass| {
-                let half = |first: usize, count: usize| self.weight.narrow(1, first, count);
-                let first = half(0, c_low)?;
-                let part = autograd::convolve(low, &first, None, 1, Fused::default())?;
-                let fused = Fused {
-                    low: Some(&part),
-                    relu: false,
-                };
-                let second = half(c_low, c_history)?;
-                let y = autograd::convolve(history, &second, self.bias.as_ref(), 1, fused)?;
-                let y = self.bn.normalise_traced(&y, None, true, pass)?;
-                Ok(Features::Traced(y))
-            },
-        )
+        let half = |first: usize, count: usize| self.weight.narrow(1, first, count);
+        let first = half(0, c_low)?;
+        let part = autograd::convolve(low, &first, None, 1, Fused::default())?;
+        let fused = Fused {
+            low: Some(&part),
+            relu: false,
+        };
+        let second = half(c_low, c_history)?;
+        let y = autograd::convolve(history, &second, self.bias.as_ref(), 1, fused)?;
+        let y = self.bn.normalise_traced(&y, None, true, pass)?;
+        Ok(Features::Traced(y))
     }
 
     /// Computes convolution and normalisation on tensors.
-    fn normalised(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        let c_out = self.weight.dim(0)?;
-        let work = self.weight.elem_count() / c_out;
-        let macs = move |y: &Tensor| (work * y.elem_count()) as u64;
-        pass.layer(&self.name, macs, |pass| {
-            if pass.mode == Mode::Train || self.weight.is_variable() {
-                let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride)?;
-                self.bn.normalise(&y, pass)
-            } else {
-                let (weight, bias) = self.folded()?;
-                convolve(x, weight, Some(bias), self.stride)
-            }
-        })
+    fn normalised(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let y = convolve(x, &self.weight, self.bias.as_ref(), self.stride)?;
+        self.bn.normalise(&y, pass)
     }
 
-    fn packed(&self, x: &Nhwc) -> Result<&PackedConv> {
-        cached_if_frozen(&self.packed, &self.weight, || {
-            let (weight, bias) = self.folded()?;
-            pack(weight, Some(bias), self.stride, x)
-        })
+    fn call<'a>(
+        &'a self,
+        weight: &'a Tensor,
+        bias: Option<&'a Tensor>,
+        relu: bool,
+    ) -> ConvCall<'a> {
+        ConvCall {
+            name: &self.name,
+            weight,
+            bias,
+            stride: self.stride,
+            relu,
+        }
     }
 
     /// Returns weight and bias of the convolution with the normalisation folded in.
-    fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        cached_if_frozen(&self.folded, &self.weight, || {
-            let (factor, shift) = self.bn.factor_and_shift()?;
-            let weight = self
-                .weight
-                .broadcast_mul(&factor.reshape(((), 1, 1, 1))?)?
-                .contiguous()?;
-            let bias = match &self.bias {
-                None => shift,
-                Some(bias) => ((bias * factor)? + shift)?,
-            };
-            Ok((weight, bias))
-        })
+    ///
+    /// # Errors
+    /// When the weights are trainable.
+    fn folded(&self) -> Result<(Tensor, Tensor)> {
+        self.bn.fold(&self.weight, 0, self.bias.as_ref())
     }
 }
 
@@ -384,7 +331,7 @@ mod tests {
                     learn_alike(&[&shape, &other], |vb, x, pass| {
                         let layer = layer(vb, (shape[1], 4), kernel, stride, false)?;
                         let y = run(&layer, end, x, pass)?;
-                        add(&y, &x[1], false, pass)
+                        add(&y, &x[1], false)
                     });
                 }
             }

@@ -1,21 +1,18 @@
 //! [`DepthwiseConv`]: a convolution of each channel with its own kernel.
 
-use std::sync::OnceLock;
-
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
-use super::common::{cached_if_frozen, kernels_of, macs, to_vec};
-use super::features::traced;
-use super::kernels::{self, Activation, PackedDepthwise};
-use super::{Features, Pass, autograd};
+use super::features::{recorded, traced};
+use super::graph::{Op, Recorded};
+use super::kernels::Activation;
+use super::{Features, autograd};
 
 /// Depthwise convolution with an odd square kernel, stride 1 and zero padding `kernel / 2`.
 pub struct DepthwiseConv {
     name: String,
     weight: Tensor,
     bias: Option<Tensor>,
-    packed: OnceLock<PackedDepthwise>,
 }
 
 impl DepthwiseConv {
@@ -42,13 +39,12 @@ impl DepthwiseConv {
             bias: bias
                 .then(|| vb.get_with_hints(channels, "bias", Init::Const(0.0)))
                 .transpose()?,
-            packed: OnceLock::new(),
         })
     }
 
     /// Computes `conv(x)`.
-    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, None, Activation::None, pass)
+    pub fn forward(&self, x: &Features) -> Result<Features> {
+        self.apply(x, None, Activation::None)
     }
 
     /// Computes `activation(conv(x) + other)`, where `other` has `x`'s shape.
@@ -57,40 +53,44 @@ impl DepthwiseConv {
         x: &Features,
         other: Option<&Features>,
         activation: Activation,
-        pass: &mut Pass,
     ) -> Result<Features> {
-        pass.layer(&self.name, macs(&self.weight), |pass| {
-            if let Some([x, sum]) = traced([x, other.unwrap_or(x)])? {
-                let other = other.is_some().then_some(&sum);
-                let (weight, bias) = (&self.weight, self.bias.as_ref());
-                let y = autograd::depthwise(&x, other, weight, bias, activation)?;
-                return Ok(Features::Traced(y));
-            }
-            let fast = match (x, other) {
-                (Features::Nhwc(x), None) => Some((x, None)),
-                (Features::Nhwc(x), Some(Features::Nhwc(other))) => Some((x, Some(other))),
-                _ => None,
-            };
-            let Some((x, other)) = fast else {
-                let other = other.map(Features::to_tensor).transpose()?;
-                let y = self.convolve(&x.to_tensor()?)?;
-                let sum = match other {
-                    None => y,
-                    Some(other) => (y + other)?,
-                };
-                return Ok(Features::Tensor(activate(&sum, activation)?));
-            };
-            let packed = cached_if_frozen(&self.packed, &self.weight, || {
-                let (channels, _, kernel, _) = self.weight.dims4()?;
-                let bias = self.bias.as_ref().map(to_vec).transpose()?;
-                let weight = to_vec(&self.weight)?;
-                let bias = bias.as_deref();
-                Ok(PackedDepthwise::new(channels, kernel, &weight, bias))
-            })?;
-            let threads = &kernels_of(pass)?.threads;
-            let y = kernels::depthwise(packed, x, other, activation, threads);
-            Ok(Features::Nhwc(y))
-        })
+        if let Some([x, sum]) = recorded([x, other.unwrap_or(x)])? {
+            let other = other.is_some().then_some(&sum);
+            return self.record(&x, other, activation).map(Features::Recorded);
+        }
+        if let Some([x, sum]) = traced([x, other.unwrap_or(x)])? {
+            let other = other.is_some().then_some(&sum);
+            let (weight, bias) = (&self.weight, self.bias.as_ref());
+            let y = autograd::depthwise(&x, other, weight, bias, activation)?;
+            return Ok(Features::Traced(y));
+        }
+        let other = other.map(Features::to_tensor).transpose()?;
+        let y = self.convolve(&x.to_tensor()?)?;
+        let sum = match other {
+            None => y,
+            Some(other) => (y + other)?,
+        };
+        Ok(Features::Tensor(activate(&sum, activation)?))
+    }
+
+    fn record(
+        &self,
+        x: &Recorded,
+        other: Option<&Recorded>,
+        activation: Activation,
+    ) -> Result<Recorded> {
+        let bias = self.bias.as_ref();
+        let op = Op::Depthwise {
+            kernel: self.weight.dim(3)?,
+            weight: x.weight((&self.name, "weight"), &self.weight)?,
+            bias: bias
+                .map(|bias| x.weight((&self.name, "bias"), bias))
+                .transpose()?,
+            adds: other.is_some(),
+            activation,
+        };
+        let others: Vec<&Recorded> = other.into_iter().collect();
+        x.push(&self.name, op, &others)
     }
 
     fn convolve(&self, x: &Tensor) -> Result<Tensor> {
@@ -104,7 +104,7 @@ impl DepthwiseConv {
 }
 
 /// Applies the activation to a tensor.
-fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+pub(super) fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
     match activation {
         Activation::None => Ok(x.clone()),
         Activation::Relu => x.relu(),
@@ -137,9 +137,9 @@ mod tests {
             (11, true, [1, 2, 1, 13]),
         ] {
             for activation in ACTIVATIONS {
-                gradcheck(&[&shape, &shape], |vb, x, pass| {
+                gradcheck(&[&shape, &shape], |vb, x, _| {
                     let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
-                    conv.apply(&x[0], Some(&x[1]), activation, pass)
+                    conv.apply(&x[0], Some(&x[1]), activation)
                 });
             }
         }
@@ -157,10 +157,10 @@ mod tests {
             (3, true, [1, 33, 35, 4]),
         ] {
             for activation in ACTIVATIONS {
-                learn_alike(&[&shape, &shape], |vb, x, pass| {
+                learn_alike(&[&shape, &shape], |vb, x, _| {
                     let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
-                    let y = conv.apply(&x[0], Some(&x[1]), activation, pass)?;
-                    conv.apply(&y, None, activation, pass)
+                    let y = conv.apply(&x[0], Some(&x[1]), activation)?;
+                    conv.apply(&y, None, activation)
                 });
             }
         }
@@ -179,9 +179,9 @@ mod tests {
             activation in prop::sample::select(ACTIVATIONS.to_vec()),
         ) {
             let shape = [shape.0, shape.1, shape.2, shape.3];
-            agree(&[&shape, &shape], |vb, x, pass| {
+            agree(&[&shape, &shape], |vb, x, _| {
                 let conv = DepthwiseConv::new(vb, shape[1], kernel, bias)?;
-                conv.apply(&x[0], add.then_some(&x[1]), activation, pass)
+                conv.apply(&x[0], add.then_some(&x[1]), activation)
             });
         }
     }

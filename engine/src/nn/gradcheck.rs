@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 
+use super::execute::executor;
+use super::graph::{Graph, Recorder, Shape, reference};
+use super::linear::to_rows;
 use super::{Features, Kernels, Mode, Pass, Random, add};
 
 /// A layer under test: built from named weights and applied to its inputs.
@@ -14,18 +17,6 @@ pub(super) trait Layer:
 {
 }
 impl<F: Fn(&VarBuilder<'_>, &[Features], &mut Pass) -> Result<Features>> Layer for F {}
-
-/// Copies the features, for layers that take theirs by value.
-pub(super) fn copy(x: &Features) -> Features {
-    match x {
-        Features::Tensor(x) => Features::Tensor(x.clone()),
-        Features::Nhwc(x) => {
-            let [n, h, w, c] = x.dims();
-            Features::Nhwc(x.buffers().map_from(n, h, w, c, x.data()))
-        }
-        Features::Traced(x) => Features::Traced(x.clone()),
-    }
-}
 
 /// Number of coordinates perturbed per variable, including the first and the last.
 const PROBES: usize = 20;
@@ -109,10 +100,9 @@ pub(super) fn gradcheck(shapes: &[&[usize]], layer: impl Layer) {
     }
 }
 
-/// Compares `layer` in evaluation mode with trainable weights, with frozen weights and with our
-/// kernels: values to 1e-4 of the largest, MACs exactly.
+/// Compares `layer` in evaluation mode with trainable weights, with frozen weights, and as a recorded
+/// graph on every executor and the scalar reference: values to 1e-4 of the largest.
 pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
-    let kernels = kernels();
     let map = VarMap::new();
     let trainable = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
     let inputs: Vec<Tensor> = shapes
@@ -120,39 +110,73 @@ pub(super) fn agree(shapes: &[&[usize]], layer: impl Layer) {
         .enumerate()
         .map(|(i, shape)| values(shape, i as u64, DType::F32, -1.0))
         .collect();
-    let run = |vb: &VarBuilder<'_>, with_kernels: bool| {
-        let mut pass = Pass::counting();
-        pass.kernels = with_kernels.then(|| kernels.clone());
-        let x: Vec<_> = inputs
-            .iter()
-            .map(|x| Features::enter(x, &pass).unwrap())
-            .collect();
-        let y = layer(vb, &x, &mut pass).unwrap();
-        assert_eq!(
-            with_kernels,
-            matches!(y, Features::Nhwc(_)),
-            "kernels are used if requested"
-        );
-        let macs = pass.tally.unwrap_or_default().macs();
-        (y.to_tensor().unwrap(), macs)
+    let run = |vb: &VarBuilder<'_>| {
+        let x: Vec<_> = inputs.iter().cloned().map(Features::Tensor).collect();
+        let y = layer(vb, &x, &mut Pass::eval()).unwrap();
+        y.to_tensor().unwrap()
     };
-    run(&trainable, false);
+    run(&trainable);
     randomise(&map);
     let fixed = freeze(&map);
-    let (want, macs) = run(&trainable, false);
+    let want = run(&trainable);
+    let recorder = Recorder::new();
+    let x = shapes.iter().map(|shape| {
+        let (c, h, w) = (shape[1], shape[2], shape[3]);
+        Features::Recorded(recorder.input(Shape { h, w, c }))
+    });
+    let x: Vec<Features> = x.collect();
+    let Features::Recorded(y) = layer(&fixed, &x, &mut Pass::eval()).unwrap() else {
+        panic!("recorded maps lead to a map with values");
+    };
+    let graph = recorder.finish(vec![("y".to_owned(), y.id())]);
+    let mut results = vec![("frozen".to_owned(), run(&fixed))];
+    results.extend(executed(&graph, &inputs));
     let (shape, want) = (want.dims().to_vec(), flat(&want));
     let largest = want.iter().fold(1e-3_f64, |m, v| m.max(v.abs()));
-    for with_kernels in [false, true] {
-        let (got, got_macs) = run(&fixed, with_kernels);
-        assert_eq!(got.dims(), shape, "kernels: {with_kernels}");
-        assert_eq!(got_macs, macs, "MACs, kernels: {with_kernels}");
+    for (way, got) in results {
+        assert_eq!(got.dims(), shape, "{way}");
         for (i, (got, want)) in flat(&got).into_iter().zip(&want).enumerate() {
             assert!(
                 (got - want).abs() <= 1e-4 * largest,
-                "value {i} is {got}, not {want}; kernels: {with_kernels}, {shapes:?}"
+                "value {i} is {got}, not {want}; {way}, {shapes:?}"
             );
         }
     }
+}
+
+/// Returns the output `y` of `graph` by the scalar reference and by every executor.
+fn executed(graph: &Graph, inputs: &[Tensor]) -> Vec<(String, Tensor)> {
+    let y = graph.output("y").unwrap();
+    let n = inputs[0].dim(0).unwrap();
+    let vectors = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let shape = graph.shape(y);
+    let tensor = |values: Vec<f32>| {
+        let rows = Tensor::from_vec(values, (n, shape.h, shape.w, shape.c), &Device::Cpu);
+        rows.unwrap().permute((0, 3, 1, 2)).unwrap()
+    };
+    let rows: Vec<_> = inputs
+        .iter()
+        .map(|x| vectors(&to_rows(x).unwrap()))
+        .collect();
+    let rows: Vec<_> = rows.iter().map(|x| &x[..]).collect();
+    let reference = reference::run(graph, n, &rows, &[y]).unwrap().remove(0);
+    let mut results = vec![("reference".to_owned(), tensor(reference))];
+    let planes: Vec<_> = inputs.iter().map(vectors).collect();
+    let planes: Vec<_> = planes.iter().map(|x| &x[..]).collect();
+    for kernels in [Some(kernels()), None] {
+        let mut run = executor(&Device::Cpu, kernels.as_ref())
+            .prepare(graph)
+            .unwrap();
+        // The second run reuses the memory of the first one.
+        for _ in 0..2 {
+            run.run(&planes, &[y], None).unwrap();
+            let view = run.output(y).unwrap();
+            let values = (0..n).flat_map(|i| view.pixels(i)).flatten().copied();
+            let way = format!("kernels: {}", kernels.is_some());
+            results.push((way, tensor(values.collect())));
+        }
+    }
+    results
 }
 
 /// Compares training and evaluation with and without our kernels: values, and the gradients of all
@@ -173,14 +197,11 @@ pub(super) fn learn_alike(shapes: &[&[usize]], layer: impl Layer) {
             random: Some(Random::new(1)),
             ..Pass::eval()
         };
-        let x: Vec<_> = inputs
-            .iter()
-            .map(|x| Features::enter(x, &pass).unwrap())
-            .collect();
+        let x: Vec<_> = inputs.iter().map(|x| pass.enter(x).unwrap()).collect();
         let mut y = layer(&vb, &x, &mut pass).unwrap();
         if twice {
             let again = layer(&vb, &x, &mut pass).unwrap();
-            y = add(&y, &again, false, &pass).unwrap();
+            y = add(&y, &again, false).unwrap();
         }
         assert_eq!(
             pass.kernels.is_some(),
@@ -324,6 +345,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "x0 has no gradient")]
     fn a_missing_gradient_is_detected() {
-        gradcheck(&[&[1, 2, 2, 2], &[1, 2, 2, 2]], |_, x, _| Ok(copy(&x[1])));
+        gradcheck(&[&[1, 2, 2, 2], &[1, 2, 2, 2]], |_, x, _| Ok(x[1].clone()));
     }
 }

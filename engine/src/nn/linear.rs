@@ -2,14 +2,11 @@
 //! its channels. Between these layers tensors have the shape `[N, C, H, W]`, but are channels-last
 //! in memory, so that [`to_rows`] copies nothing.
 
-use std::sync::OnceLock;
-
 use candle_core::{D, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::autograd::{self, Fused};
-use super::common::{cached_if_frozen, kernels_of, to_vec};
-use super::kernels::{self, Epilogue, PackedConv};
+use super::graph::{ConvCall, Op};
 use super::{Features, Pass};
 
 /// Computes `weight . token + bias` for every token.
@@ -17,7 +14,6 @@ pub struct Linear {
     name: String,
     weight: Tensor,
     bias: Tensor,
-    packed: OnceLock<PackedConv>,
 }
 
 impl Linear {
@@ -28,96 +24,99 @@ impl Linear {
             name: vb.prefix(),
             weight: vb.get_with_hints((c_out, c_in), "weight", xavier_uniform(c_in, c_out))?,
             bias: vb.get_with_hints(c_out, "bias", Init::Const(0.0))?,
-            packed: OnceLock::new(),
         })
     }
 
     /// Computes the linear map of every token.
-    pub fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, false, pass)
+    pub fn forward(&self, x: &Features) -> Result<Features> {
+        self.apply(x, false)
     }
 
     /// Computes the linear map of every token, followed by ReLU.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        self.apply(x, true, pass)
+    pub fn relu(&self, x: &Features) -> Result<Features> {
+        self.apply(x, true)
     }
 
-    fn apply(&self, x: &Features, relu: bool, pass: &mut Pass) -> Result<Features> {
-        let [n, _, h, w] = x.dims4()?;
-        let macs = (n * h * w * self.weight.elem_count()) as u64;
-        pass.layer(
-            &self.name,
-            |_| macs,
-            |pass| match x {
-                Features::Tensor(x) => {
-                    let y = product(&to_rows(x)?, &self.weight, &self.bias)?;
-                    let y = if relu { y.relu()? } else { y };
-                    Ok(Features::Tensor(from_rows(&y)?))
-                }
-                Features::Traced(x) => {
-                    let y = learn_product(x, &self.weight, &self.bias, relu)?;
-                    Ok(Features::Traced(y))
-                }
-                Features::Nhwc(x) => {
-                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
-                        let (c_out, c_in) = self.weight.dims2()?;
-                        let (weight, bias) = (to_vec(&self.weight)?, to_vec(&self.bias)?);
-                        Ok(PackedConv::linear(c_in, c_out, &weight, Some(&bias)))
-                    })?;
-                    let epilogue = Epilogue {
-                        relu,
-                        ..Epilogue::NONE
-                    };
-                    let threads = &kernels_of(pass)?.threads;
-                    let y = kernels::conv2d(packed, x, epilogue, threads);
-                    Ok(Features::Nhwc(y))
-                }
-            },
-        )
+    fn apply(&self, x: &Features, relu: bool) -> Result<Features> {
+        match x {
+            Features::Tensor(x) => {
+                let y = product(&to_rows(x)?, &self.weight, &self.bias)?;
+                let y = if relu { y.relu()? } else { y };
+                Ok(Features::Tensor(from_rows(&y)?))
+            }
+            Features::Traced(x) => {
+                let y = learn_product(x, &self.weight, &self.bias, relu)?;
+                Ok(Features::Traced(y))
+            }
+            Features::Recorded(x) => {
+                let (c_out, c_in) = self.weight.dims2()?;
+                let call = ConvCall {
+                    name: &self.name,
+                    weight: &self.weight.reshape((c_out, c_in, 1, 1))?,
+                    bias: Some(&self.bias),
+                    stride: 1,
+                    relu,
+                };
+                x.convolve(call, None).map(Features::Recorded)
+            }
+        }
     }
 }
 
 /// Normalises the features of every token: `weight * (x - mean) / sqrt(variance + eps) + bias`.
 pub struct LayerNorm {
+    name: String,
     weight: Tensor,
     bias: Tensor,
     eps: f32,
-    fixed: OnceLock<[Vec<f32>; 2]>,
 }
 
 impl LayerNorm {
     /// Creates the layer from `weight` and `bias`, each `[C]`.
     pub fn new(vb: &VarBuilder<'_>, channels: usize, eps: f32) -> Result<Self> {
         Ok(Self {
+            name: vb.prefix(),
             weight: vb.get_with_hints(channels, "weight", Init::Const(1.0))?,
             bias: vb.get_with_hints(channels, "bias", Init::Const(0.0))?,
             eps,
-            fixed: OnceLock::new(),
         })
     }
 
-    /// Computes the normalised map; the kernels work in place.
-    pub fn forward(&self, x: Features, pass: &Pass) -> Result<Features> {
+    /// Computes the normalised map.
+    pub fn forward(&self, x: &Features) -> Result<Features> {
         match x {
             Features::Tensor(x) => {
-                let rows = to_rows(&x)?;
+                let rows = to_rows(x)?;
                 // The faster `layer_norm` has no backward pass.
                 let y = candle_nn::ops::layer_norm_slow(&rows, &self.weight, &self.bias, self.eps)?;
                 Ok(Features::Tensor(from_rows(&y)?))
             }
             Features::Traced(x) => {
-                autograd::layer_norm(&x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
+                autograd::layer_norm(x, [&self.weight, &self.bias], self.eps).map(Features::Traced)
             }
-            Features::Nhwc(mut x) => {
-                let [weight, bias] = cached_if_frozen(&self.fixed, &self.weight, || {
-                    Ok([to_vec(&self.weight)?, to_vec(&self.bias)?])
-                })?;
-                let threads = &kernels_of(pass)?.threads;
-                kernels::layer_norm(&mut x, weight, bias, self.eps, threads);
-                Ok(Features::Nhwc(x))
+            Features::Recorded(x) => {
+                let op = Op::LayerNorm {
+                    weight: x.weight((&self.name, "weight"), &self.weight)?,
+                    bias: x.weight((&self.name, "bias"), &self.bias)?,
+                    eps: self.eps,
+                };
+                x.push(&self.name, op, &[]).map(Features::Recorded)
             }
         }
     }
+}
+
+/// Computes the softmax over all pixels of each channel. Training uses tensors for it: only networks
+/// for comparisons have it, for maps with one channel or one per joint.
+pub fn softmax_over_pixels(x: &Features, pass: &Pass) -> Result<Features> {
+    if let Features::Recorded(x) = x {
+        return x.push("", Op::Softmax, &[]).map(Features::Recorded);
+    }
+    let x = x.to_tensor()?;
+    let shape = x.dims4()?;
+    let (n, c, h, w) = shape;
+    let y = softmax(&x.reshape((n, c, h * w))?)?.reshape(shape)?;
+    pass.enter(&y)
 }
 
 /// Computes the softmax over the last axis.
@@ -170,7 +169,7 @@ pub(super) fn learn_product(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::gradcheck::{agree, copy, gradcheck, learn_alike};
+    use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
     use proptest::prelude::*;
 
     /// Fails when a gradient of a linear layer, a layer norm or a softmax is wrong or missing.
@@ -178,14 +177,12 @@ mod tests {
     fn have_the_right_gradient() {
         for shape in [[2, 3, 2, 5], [1, 6, 3, 1]] {
             let c = shape[1];
-            gradcheck(&[&shape], |vb, x, pass| {
-                Linear::new(vb, (c, 4))?.forward(&x[0], pass)
+            gradcheck(&[&shape], |vb, x, _| {
+                Linear::new(vb, (c, 4))?.forward(&x[0])
             });
-            gradcheck(&[&shape], |vb, x, pass| {
-                Linear::new(vb, (c, 1))?.relu(&x[0], pass)
-            });
-            gradcheck(&[&shape], |vb, x, pass| {
-                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
+            gradcheck(&[&shape], |vb, x, _| Linear::new(vb, (c, 1))?.relu(&x[0]));
+            gradcheck(&[&shape], |vb, x, _| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(&x[0])
             });
             gradcheck(&[&shape], |_, x, _| {
                 Ok(Features::Tensor(softmax(&x[0].to_tensor()?)?))
@@ -198,14 +195,12 @@ mod tests {
     fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 2, 5], [1, 16, 3, 1], [3, 37, 9, 4]] {
             let c = shape[1];
-            learn_alike(&[&shape], |vb, x, pass| {
-                Linear::new(vb, (c, 4))?.forward(&x[0], pass)
+            learn_alike(&[&shape], |vb, x, _| {
+                Linear::new(vb, (c, 4))?.forward(&x[0])
             });
-            learn_alike(&[&shape], |vb, x, pass| {
-                Linear::new(vb, (c, 33))?.relu(&x[0], pass)
-            });
-            learn_alike(&[&shape], |vb, x, pass| {
-                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
+            learn_alike(&[&shape], |vb, x, _| Linear::new(vb, (c, 33))?.relu(&x[0]));
+            learn_alike(&[&shape], |vb, x, _| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(&x[0])
             });
         }
     }
@@ -217,10 +212,10 @@ mod tests {
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..40usize, out in 1..40usize, h in 1..7usize, w in 1..7usize) {
             let shape = [n, c, h, w];
-            agree(&[&shape], |vb, x, pass| Linear::new(vb, (c, out))?.forward(&x[0], pass));
-            agree(&[&shape], |vb, x, pass| Linear::new(vb, (c, out))?.relu(&x[0], pass));
-            agree(&[&shape], |vb, x, pass| {
-                LayerNorm::new(vb, c, 1e-5)?.forward(copy(&x[0]), pass)
+            agree(&[&shape], |vb, x, _| Linear::new(vb, (c, out))?.forward(&x[0]));
+            agree(&[&shape], |vb, x, _| Linear::new(vb, (c, out))?.relu(&x[0]));
+            agree(&[&shape], |vb, x, _| {
+                LayerNorm::new(vb, c, 1e-5)?.forward(&x[0])
             });
         }
     }

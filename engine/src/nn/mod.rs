@@ -1,10 +1,9 @@
 //! Neural network layers, with one definition for training and inference.
 //!
-//! Layers take and return [`Features`]: tensors, which candle differentiates, or channels-last maps
-//! for our own [`kernels`], either traced for training or untraced for inference. All
-//! implementations agree to 1e-4. Each forward call takes a [`Pass`], which holds the [`Mode`],
-//! tells whether attention maps are wanted, and collects the operations of each layer in a
-//! [`Tally`].
+//! Layers take and return [`Features`]: tensors, which candle differentiates, channels-last maps for
+//! our own [`kernels`], traced for training, or values of a recorded [`graph`], which an executor of
+//! [`execute`] computes. All implementations agree to 1e-4. Each forward call takes a [`Pass`], which
+//! holds the [`Mode`] and tells whether attention maps are wanted.
 //!
 //! Layers avoid candle's operations whose gradients are wrong or missing (they are banned in
 //! `clippy.toml`, with the reasons).
@@ -20,10 +19,12 @@ mod cpu;
 mod depthwise;
 mod dropout;
 mod elementwise;
+pub mod execute;
 mod features;
 mod gate;
 #[cfg(test)]
 mod gradcheck;
+pub mod graph;
 pub mod kernels;
 mod linear;
 mod pass;
@@ -36,7 +37,7 @@ mod upsample;
 pub use attention::{Attended, MultiHeadAttention};
 pub use autograd::Traced;
 pub use batch_norm::BatchNorm;
-pub use concat::concat;
+pub use concat::{concat, slice};
 pub use conv::Conv2d;
 pub use conv_bn::ConvBn;
 pub use cpu::Kernels;
@@ -45,8 +46,8 @@ pub use dropout::dropout;
 pub use elementwise::{add, add_bias, multiply};
 pub use features::Features;
 pub use gate::{GateMaps, SpatialGate};
-pub use linear::{LayerNorm, Linear, softmax};
-pub use pass::{LayerWork, Mode, Pass, Tally};
+pub use linear::{LayerNorm, Linear, softmax, softmax_over_pixels};
+pub use pass::{Mode, Pass};
 pub use pool::{Pool, max_pool};
 pub use query_key::attention_weights;
 pub use random::Random;

@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use super::common::kernels_of;
-use super::{Features, Pass, autograd, kernels};
+use super::graph::Op;
+use super::{Features, autograd};
 
 /// Size of a pooling window; padding counts as minus infinity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,31 +40,36 @@ impl Pool {
 }
 
 /// Returns the maximum of each window.
-pub fn max_pool(x: &Features, pool: Pool, pass: &Pass) -> Result<Features> {
+pub fn max_pool(x: &Features, pool: Pool) -> Result<Features> {
     let [_, _, h, w] = x.dims4()?;
-    let (out_h, out_w) = (pool.out(h)?, pool.out(w)?);
+    pool.out(h)?;
+    pool.out(w)?;
+    let Pool {
+        kernel,
+        stride,
+        pad,
+    } = pool;
     match x {
-        Features::Tensor(x) => {
-            // Along columns first: the first maximum of the row-wise first maxima is the window's
-            // first maximum in row-major order.
-            let across = max_along(x, 3, pool, out_w)?;
-            Ok(Features::Tensor(max_along(&across, 2, pool, out_h)?))
-        }
-        Features::Traced(x) => {
-            let window = (pool.kernel, pool.stride, pool.pad);
-            autograd::max_pool(x, window).map(Features::Traced)
-        }
-        Features::Nhwc(x) => {
-            let Pool {
+        Features::Tensor(x) => pool_tensor(x, pool).map(Features::Tensor),
+        Features::Traced(x) => autograd::max_pool(x, (kernel, stride, pad)).map(Features::Traced),
+        Features::Recorded(x) => {
+            let op = Op::MaxPool {
                 kernel,
                 stride,
                 pad,
-            } = pool;
-            let threads = &kernels_of(pass)?.threads;
-            let y = kernels::max_pool(x, kernel, stride, pad, threads);
-            Ok(Features::Nhwc(y))
+            };
+            x.push("", op, &[]).map(Features::Recorded)
         }
     }
+}
+
+/// [`max_pool`] on a `[N, C, H, W]` tensor.
+pub(super) fn pool_tensor(x: &Tensor, pool: Pool) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    // Along columns first: the first maximum of the row-wise first maxima is the window's first
+    // maximum in row-major order.
+    let across = max_along(x, 3, pool, pool.out(w)?)?;
+    max_along(&across, 2, pool, pool.out(h)?)
 }
 
 /// Pools one dimension to `out` windows.
@@ -101,8 +106,8 @@ fn max_along(x: &Tensor, dim: usize, pool: Pool, out: usize) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Kernels;
     use crate::nn::gradcheck::{agree, gradcheck, learn_alike};
+    use crate::nn::{Kernels, Pass};
     use candle_core::{Device, Var};
     use proptest::prelude::*;
 
@@ -113,8 +118,8 @@ mod tests {
     fn has_the_right_gradient() {
         for pool in POOLS {
             for shape in [[2, 2, 4, 6], [1, 3, 5, 4], [1, 1, 7, 7], [1, 20, 2, 3]] {
-                gradcheck(&[&shape], |_, x, pass| max_pool(&x[0], pool, pass));
-                learn_alike(&[&shape], |_, x, pass| max_pool(&x[0], pool, pass));
+                gradcheck(&[&shape], |_, x, _| max_pool(&x[0], pool));
+                learn_alike(&[&shape], |_, x, _| max_pool(&x[0], pool));
             }
         }
     }
@@ -129,8 +134,8 @@ mod tests {
                 kernels,
                 ..Pass::eval()
             };
-            let map = Features::enter(&x, &pass).unwrap();
-            let y = max_pool(&map, pool, &pass).unwrap();
+            let map = pass.enter(&x).unwrap();
+            let y = max_pool(&map, pool).unwrap();
             let loss = y.to_tensor().unwrap().sum_all().unwrap();
             let grads = loss.backward().unwrap();
             let g = grads.get(&x).unwrap().flatten_all().unwrap();
@@ -161,7 +166,7 @@ mod tests {
         #[test]
         fn kernels_agree(n in 1..3usize, c in 1..20usize, h in 2..9usize, w in 2..9usize) {
             for pool in POOLS {
-                agree(&[&[n, c, h, w]], |_, x, pass| max_pool(&x[0], pool, pass));
+                agree(&[&[n, c, h, w]], |_, x, _| max_pool(&x[0], pool));
             }
         }
     }

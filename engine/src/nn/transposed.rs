@@ -1,13 +1,11 @@
 //! [`TransposedConvBn`]: learned upsampling by a factor of 2.
 
-use std::sync::OnceLock;
-
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::common::{cached_if_frozen, kernels_of, to_vec};
-use super::kernels::{self, ConvShape, Epilogue, PackedTransposed};
-use super::{BatchNorm, Features, Mode, Pass, autograd};
+use super::graph::Op;
+use super::kernels::ConvShape;
+use super::{BatchNorm, Features, Pass, autograd};
 
 const KERNEL: usize = 4;
 const STRIDE: usize = 2;
@@ -19,8 +17,6 @@ pub struct TransposedConvBn {
     name: String,
     weight: Tensor,
     bn: BatchNorm,
-    folded: OnceLock<(Tensor, Tensor)>,
-    packed: OnceLock<PackedTransposed>,
 }
 
 impl TransposedConvBn {
@@ -36,42 +32,33 @@ impl TransposedConvBn {
             name: conv.prefix(),
             weight: conv.get_with_hints((c_in, c_out, KERNEL, KERNEL), "weight", init)?,
             bn: BatchNorm::new(bn, c_out)?,
-            folded: OnceLock::new(),
-            packed: OnceLock::new(),
         })
     }
 
     /// Computes `ReLU(BN(conv(x)))`.
-    pub fn relu(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
-        // Every input value is multiplied once by every weight of its channel.
-        let per_channel = self.weight.elem_count() / self.weight.dim(0)?.max(1);
-        let [n, c, h, w] = x.dims4()?;
-        let macs = (n * c * h * w * per_channel) as u64;
-        pass.layer(
-            &self.name,
-            |_| macs,
-            |pass| match x {
-                Features::Tensor(x) => Ok(Features::Tensor(self.normalised(x, pass)?.relu()?)),
-                Features::Traced(x) => {
-                    let size = (STRIDE * x.map().h(), STRIDE * x.map().w());
-                    let y = autograd::convolve_transposed(x, &self.weight, self.shape()?, size)?;
-                    let y = self.bn.normalise_traced(&y, None, true, pass)?;
-                    Ok(Features::Traced(y))
-                }
-                Features::Nhwc(x) => {
-                    let packed = cached_if_frozen(&self.packed, &self.weight, || {
-                        let (weight, bias) = self.folded()?;
-                        let shape = self.shape()?;
-                        let (weight, bias) = (to_vec(weight)?, to_vec(bias)?);
-                        Ok(PackedTransposed::new(shape, &weight, Some(&bias)))
-                    })?;
-                    let size = (STRIDE * x.h(), STRIDE * x.w());
-                    let threads = &kernels_of(pass)?.threads;
-                    let y = kernels::conv2d_transposed(packed, x, size, Epilogue::RELU, threads);
-                    Ok(Features::Nhwc(y))
-                }
-            },
-        )
+    pub fn relu(&self, x: &Features, pass: &Pass) -> Result<Features> {
+        match x {
+            Features::Tensor(x) => {
+                let y = x.conv_transpose2d(&self.weight, PAD, 0, STRIDE, 1)?;
+                Ok(Features::Tensor(self.bn.normalise(&y, pass)?.relu()?))
+            }
+            Features::Traced(x) => {
+                let size = (STRIDE * x.map().h(), STRIDE * x.map().w());
+                let y = autograd::convolve_transposed(x, &self.weight, self.shape()?, size)?;
+                let y = self.bn.normalise_traced(&y, None, true, pass)?;
+                Ok(Features::Traced(y))
+            }
+            Features::Recorded(x) => {
+                let (weight, bias) = self.bn.fold(&self.weight, 1, None)?;
+                let op = Op::ConvTransposed {
+                    shape: self.shape()?,
+                    weight: x.weight((&self.name, "weight"), &weight)?,
+                    bias: Some(x.weight((&self.name, "bias"), &bias)?),
+                    relu: true,
+                };
+                x.push(&self.name, op, &[]).map(Features::Recorded)
+            }
+        }
     }
 
     /// Returns the shape of the convolution whose transpose this is.
@@ -83,28 +70,6 @@ impl TransposedConvBn {
             kernel: KERNEL,
             stride: STRIDE,
             pad: PAD,
-        })
-    }
-
-    fn normalised(&self, x: &Tensor, pass: &Pass) -> Result<Tensor> {
-        let convolve = |weight: &Tensor| x.conv_transpose2d(weight, PAD, 0, STRIDE, 1);
-        if pass.mode == Mode::Train || self.weight.is_variable() {
-            self.bn.normalise(&convolve(&self.weight)?, pass)
-        } else {
-            let (weight, bias) = self.folded()?;
-            convolve(weight)?.broadcast_add(&bias.reshape((1, (), 1, 1))?)
-        }
-    }
-
-    /// Returns weight and bias of the transposed convolution with the normalisation folded in.
-    fn folded(&self) -> Result<&(Tensor, Tensor)> {
-        cached_if_frozen(&self.folded, &self.weight, || {
-            let (factor, shift) = self.bn.factor_and_shift()?;
-            let weight = self
-                .weight
-                .broadcast_mul(&factor.reshape((1, (), 1, 1))?)?
-                .contiguous()?;
-            Ok((weight, shift))
         })
     }
 }

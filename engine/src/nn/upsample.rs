@@ -6,15 +6,18 @@
 
 use candle_core::{Result, Tensor};
 
-use super::common::kernels_of;
-use super::features::traced;
-use super::{Features, Pass, autograd, kernels};
+use super::features::{recorded, traced};
+use super::graph::Op;
+use super::{Features, autograd};
 
 /// Repeats every pixel `factor` x `factor` times: `out[y][x] = in[y / factor][x / factor]`.
 pub fn upsample_nearest(x: &Features, factor: usize) -> Result<Features> {
     match x {
         Features::Tensor(x) => Ok(Features::Tensor(repeat_tensor(x, factor)?)),
-        Features::Nhwc(x) => Ok(Features::Nhwc(kernels::upsample_nearest(x, factor))),
+        Features::Recorded(x) => {
+            let op = Op::Upsample { factor };
+            x.push("", op, &[]).map(Features::Recorded)
+        }
         Features::Traced(x) => autograd::upsample_nearest(x, factor).map(Features::Traced),
     }
 }
@@ -27,15 +30,13 @@ pub fn upsample_nearest_add(
     factor: usize,
     other: &Features,
     relu: bool,
-    pass: &Pass,
 ) -> Result<Features> {
+    if let Some([low, other]) = recorded([low, other])? {
+        let op = Op::Add { factor, relu };
+        return low.push("", op, &[&other]).map(Features::Recorded);
+    }
     if let Some([low, other]) = traced([low, other])? {
         return autograd::upsample_add(&low, factor, &other, relu).map(Features::Traced);
-    }
-    if let (Features::Nhwc(low), Features::Nhwc(other)) = (low, other) {
-        let threads = &kernels_of(pass)?.threads;
-        let sum = kernels::upsample_add(low, factor, other, relu, threads);
-        return Ok(Features::Nhwc(sum));
     }
     let other = other.to_tensor()?;
     let sum = (repeat_to(&low.to_tensor()?, factor, &other)? + other)?;
@@ -44,17 +45,16 @@ pub fn upsample_nearest_add(
 
 /// Doubles the size with bilinear interpolation. `align_corners` aligns the centres of the corner
 /// pixels, otherwise their outer edges are aligned, as in PyTorch.
-pub fn upsample_bilinear2(x: &Features, align_corners: bool, pass: &Pass) -> Result<Features> {
+pub fn upsample_bilinear2(x: &Features, align_corners: bool) -> Result<Features> {
     match x {
         Features::Tensor(x) => {
             let (_, _, h, w) = x.dims4()?;
             let y = resize_bilinear(x, (2 * h, 2 * w), align_corners)?;
             Ok(Features::Tensor(y))
         }
-        Features::Nhwc(x) => {
-            let threads = &kernels_of(pass)?.threads;
-            let y = kernels::upsample_bilinear2(x, align_corners, threads);
-            Ok(Features::Nhwc(y))
+        Features::Recorded(x) => {
+            let op = Op::Bilinear { align_corners };
+            x.push("", op, &[]).map(Features::Recorded)
         }
         Features::Traced(x) => autograd::upsample_bilinear2(x, align_corners).map(Features::Traced),
     }
@@ -130,8 +130,8 @@ mod tests {
             gradcheck(&[&[2, 3, 2, 3]], |_, x, _| upsample_nearest(&x[0], factor));
         }
         for shape in [[1, 2, 5, 6], [2, 1, 6, 5]] {
-            gradcheck(&[&[shape[0], shape[1], 3, 3], &shape], |_, x, pass| {
-                upsample_nearest_add(&x[0], 2, &x[1], true, pass)
+            gradcheck(&[&[shape[0], shape[1], 3, 3], &shape], |_, x, _| {
+                upsample_nearest_add(&x[0], 2, &x[1], true)
             });
         }
     }
@@ -141,8 +141,8 @@ mod tests {
     fn bilinear_has_the_right_gradient() {
         for align_corners in [true, false] {
             for shape in [[2, 2, 3, 4], [1, 1, 1, 5]] {
-                gradcheck(&[&shape], |_, x, pass| {
-                    upsample_bilinear2(&x[0], align_corners, pass)
+                gradcheck(&[&shape], |_, x, _| {
+                    upsample_bilinear2(&x[0], align_corners)
                 });
             }
         }
@@ -153,8 +153,8 @@ mod tests {
     fn kernel_gradients_match_candle() {
         for shape in [[2, 3, 4, 5], [1, 17, 1, 6], [3, 1, 7, 1]] {
             for align_corners in [true, false] {
-                learn_alike(&[&shape], |_, x, pass| {
-                    upsample_bilinear2(&x[0], align_corners, pass)
+                learn_alike(&[&shape], |_, x, _| {
+                    upsample_bilinear2(&x[0], align_corners)
                 });
             }
             for factor in [1, 2, 3, 8] {
@@ -162,8 +162,8 @@ mod tests {
                 let [n, c, h, w] = shape;
                 let low = [n, c, h.div_ceil(factor), w.div_ceil(factor)];
                 for relu in [true, false] {
-                    learn_alike(&[&low, &shape], |_, x, pass| {
-                        upsample_nearest_add(&x[0], factor, &x[1], relu, pass)
+                    learn_alike(&[&low, &shape], |_, x, _| {
+                        upsample_nearest_add(&x[0], factor, &x[1], relu)
                     });
                 }
             }
@@ -200,11 +200,11 @@ mod tests {
             let shape = [n, c, h, w];
             agree(&[&shape], |_, x, _| upsample_nearest(&x[0], factor));
             for align_corners in [true, false] {
-                agree(&[&shape], |_, x, pass| upsample_bilinear2(&x[0], align_corners, pass));
+                agree(&[&shape], |_, x, _| upsample_bilinear2(&x[0], align_corners));
             }
             let low = [n, c, h.div_ceil(factor), w.div_ceil(factor)];
-            agree(&[&low, &shape], |_, x, pass| {
-                upsample_nearest_add(&x[0], factor, &x[1], w % 2 == 0, pass)
+            agree(&[&low, &shape], |_, x, _| {
+                upsample_nearest_add(&x[0], factor, &x[1], w % 2 == 0)
             });
         }
     }

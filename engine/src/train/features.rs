@@ -45,24 +45,24 @@ pub(super) struct BackboneTensors {
 struct Form {
     n_features: usize,
     outputs: Vec<String>,
-    /// Descriptions; the tensors in them are not used.
-    maps: Vec<RawMap>,
+    maps: Vec<RawMap<()>>,
 }
 
 impl BackboneTensors {
     /// Takes the values of a backbone's result.
-    pub(super) fn of(BackboneOutput { features, out }: BackboneOutput) -> Result<Self> {
-        let features = features.iter().map(Features::to_tensor);
+    pub(super) fn of(output: &BackboneOutput) -> Result<Self> {
+        let features = output.features.iter().map(Features::to_tensor);
         let mut tensors: Vec<Tensor> = features.collect::<candle_core::Result<_>>()?;
-        let form = Form {
-            n_features: tensors.len(),
-            outputs: out.tensors.iter().map(|(name, _)| name.clone()).collect(),
-            maps: out.maps.clone(),
-        };
+        let out = output.out.to_tensors()?;
         if !out.query_key.is_empty() {
             let reason = "self-attention in a backbone cannot be kept";
             return Err(Error::Internal(reason.to_owned()));
         }
+        let form = Form {
+            n_features: tensors.len(),
+            outputs: out.tensors.iter().map(|(name, _)| name.clone()).collect(),
+            maps: out.maps.iter().map(|map| map.with(())).collect(),
+        };
         tensors.extend(out.tensors.into_iter().map(|(_, tensor)| tensor));
         tensors.extend(out.maps.into_iter().map(|map| map.tensor));
         Ok(Self {
@@ -104,20 +104,15 @@ impl BackboneTensors {
         } = &*self.form;
         let (features, rest) = self.tensors.split_at(*n_features);
         let (tensors, of_maps) = rest.split_at(outputs.len());
-        let features = features.iter().map(|t| Features::enter(t, pass));
-        let map = |(map, tensor): (&RawMap, &Tensor)| RawMap {
-            tensor: tensor.clone(),
-            ..map.clone()
-        };
+        let features = features.iter().map(|t| pass.enter(t));
+        let constant = |tensor: &Tensor| Features::Tensor(tensor.clone());
+        let named = outputs.iter().cloned().zip(tensors.iter().map(constant));
+        let maps = maps.iter().zip(of_maps);
         Ok(BackboneOutput {
             features: features.collect::<candle_core::Result<_>>()?,
             out: RawOutput {
-                tensors: outputs
-                    .iter()
-                    .cloned()
-                    .zip(tensors.iter().cloned())
-                    .collect(),
-                maps: maps.iter().zip(of_maps).map(map).collect(),
+                tensors: named.collect(),
+                maps: maps.map(|(map, t)| map.with(constant(t))).collect(),
                 query_key: Vec::new(),
             },
         })

@@ -186,8 +186,9 @@ impl Step<'_> {
         let mut parts = Vec::new();
         for (first, inputs) in chunks(n, self.config.micro_batch) {
             let part = planes.narrow(0, first, inputs)?;
-            let output = self.net.backbone(&part, &mut self.pass())?;
-            parts.push(BackboneTensors::of(output)?);
+            let mut pass = self.pass();
+            let output = self.net.backbone(&pass.enter(&part)?, &mut pass)?;
+            parts.push(BackboneTensors::of(&output)?);
         }
         BackboneTensors::join(&parts)
     }
@@ -197,7 +198,7 @@ impl Step<'_> {
             StepInput::Planes(planes) => self.net.forward(planes, pass)?,
             StepInput::Backbone(backbone) => {
                 let backbone = backbone.enter(pass)?;
-                self.net.head(backbone, pass)?
+                self.net.head(backbone, pass)?.to_tensors()?
             }
         })
     }

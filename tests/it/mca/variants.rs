@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use poselens_engine::geometry::Size;
-use poselens_engine::model::{Attention, Mca, McaConfig, PoseModel, model};
+use poselens_engine::model::{Attention, Mca, McaConfig, PoseModel, Recording, model};
 use poselens_engine::nn::{Kernels, Pass};
 use poselens_tests::golden;
 
@@ -70,10 +70,8 @@ fn sizes_and_work_equal_the_specification() {
         assert_eq!([size(false), size(true), shapes.len()], sizes, "{config:?}");
         // All work is per pixel: 64x64 needs a sixteenth of it.
         let net = Mca::new(&config, &VarBuilder::zeros(DType::F32, &Device::Cpu)).unwrap();
-        let mut pass = Pass::counting();
-        let input = Tensor::zeros((1, 3, 64, 64), DType::F32, &Device::Cpu).unwrap();
-        net.forward(&input, &mut pass).unwrap();
-        let macs = 16.0 * pass.tally.unwrap().macs() as f64;
+        let recording = Recording::of(&net, Size::square(64)).unwrap();
+        let macs = 16.0 * recording.survey().macs as f64;
         assert_eq!((macs / 1e6).round() / 1e3, gmacs, "{config:?}");
     }
 }
@@ -96,7 +94,7 @@ fn rows_build_their_variants() {
     let slim = model("mca-2-slim").unwrap();
     let survey = |size| slim.survey(&options(slim), size).unwrap();
     let (once, twice) = (survey(Size::square(64)), survey(Size::new(128, 64)));
-    assert_eq!(2 * once.tally.macs(), twice.tally.macs());
+    assert_eq!(2 * once.macs, twice.macs);
     assert_eq!(once.maps, twice.maps);
     assert!(slim.survey(&options(slim), Size::square(96)).is_err());
 }

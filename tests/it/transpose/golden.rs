@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use poselens_engine::geometry::Affine2;
 use poselens_engine::model::{PoseModel, RawOutput, RawQueryKey};
-use poselens_engine::nn::{Kernels, Pass};
+use poselens_engine::nn::{Features, Kernels, Pass};
 use poselens_engine::output::QueryKey;
 use poselens_tests::golden;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl Golden {
     }
 
     /// Compares in execution order, so that the first difference reported is the cause.
-    fn check_intermediates(&self, way: &str, probes: &[(String, Tensor)]) {
+    fn check_intermediates(&self, way: &str, probes: &[(String, Features)]) {
         let text = std::fs::read(golden("transpose/models.json")).unwrap();
         let stats: Value = serde_json::from_slice(&text).unwrap();
         let stats = stats[self.key].as_array().unwrap();
@@ -79,12 +79,13 @@ impl Golden {
             let Some((_, got)) = probes.iter().find(|(probe, _)| probe == name) else {
                 panic!("{way}, {}: {name} was not probed", self.key);
             };
+            let got = got.to_tensor().unwrap();
             // Tokens are compared in order, with features innermost.
             let is_tokens = name.starts_with("encoder");
             let got = if is_tokens {
                 got.permute((0, 2, 3, 1)).unwrap()
             } else {
-                got.clone()
+                got
             };
             let got = values(&got);
             let mean_of = |f: &dyn Fn(f64) -> f64| {

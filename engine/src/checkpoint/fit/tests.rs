@@ -1,10 +1,10 @@
 //! Tests of model identification.
 
-use candle_core::{Result as TensorResult, Tensor};
+use candle_core::Result as TensorResult;
 
 use super::*;
 use crate::model::{BackboneOutput, PoseModel, RawOutput, SpecialTensors, model};
-use crate::nn::Pass;
+use crate::nn::{Features, Pass};
 use crate::output::Approach;
 
 /// Identifies like the program does, for one model or all.
@@ -120,11 +120,11 @@ fn differences_are_listed() {
 struct Tabled;
 
 impl PoseModel for Tabled {
-    fn backbone(&self, _: &Tensor, _: &mut Pass) -> TensorResult<BackboneOutput> {
+    fn backbone(&self, _: &Features, _: &mut Pass) -> TensorResult<BackboneOutput> {
         candle_core::bail!("only its shapes are asked for")
     }
 
-    fn head(&self, _: BackboneOutput, _: &mut Pass) -> TensorResult<RawOutput> {
+    fn head(&self, _: BackboneOutput, _: &mut Pass) -> TensorResult<RawOutput<Features>> {
         candle_core::bail!("only its shapes are asked for")
     }
 }

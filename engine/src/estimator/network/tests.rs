@@ -78,10 +78,9 @@ fn limb_fields_are_the_affinity_fields() {
     assert_eq!(fields.image_from_field, found.image_from_heatmap);
     assert_eq!(fields.planes.size, found.heatmaps.size);
     let input = network.crop(&frame, &roi, &mut Timings::default());
-    let (maps, out) = network
-        .forward(&input.values, &mut network.pass(false))
-        .unwrap();
-    let paf = planes(out.get("paf").unwrap(), 0).unwrap();
+    let maps = network.forward(&input.values).unwrap();
+    let paf = network.prepared.named("paf").unwrap();
+    let paf = network.prepared.planes(paf, 0).unwrap();
     assert_eq!((fields.planes.n, maps.n), (38, 19 + 38 + 36));
     assert_eq!(fields.planes.values[..], paf.values[..]);
     assert_eq!(fields.of_limb(18).unwrap()[1], paf.plane(37));

@@ -1,13 +1,13 @@
 //! Attention maps from features: mean-field inference in a conditional random field (section 5.2.1
 //! of the paper), or its baseline, a spatial softmax (section 5.1).
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::{Init, VarBuilder};
 
 use super::{Attention, McaConfig};
 use crate::model::RawMap;
 use crate::nn::kernels::Activation;
-use crate::nn::{Conv2d, DepthwiseConv, Features, Pass, softmax};
+use crate::nn::{Conv2d, DepthwiseConv, Features, Pass, softmax_over_pixels};
 use crate::output::{AttentionKind, MapPlace};
 
 /// Returns Torch's default initialisation: uniform within `1 / sqrt(fan_in)`. Sums of residual
@@ -86,57 +86,43 @@ impl Attend {
     pub(super) fn forward(
         &self,
         x: &Features,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Features> {
-        let unary = self.unary.forward(x, pass)?;
-        let note = |q: &Features, iteration: Option<usize>, suffix: &str| {
-            Ok::<_, candle_core::Error>(RawMap {
-                name: format!("{}{suffix}", self.name),
-                title: match iteration {
-                    Some(t) if !suffix.is_empty() => format!("{}, iteration {t}", self.title),
-                    _ => self.title.clone(),
-                },
-                kind: AttentionKind::Gate,
-                place: MapPlace {
-                    layer: self.stack,
-                    iteration,
-                },
-                tensor: q.to_tensor()?,
-                range: (0.0, 1.0),
-                activity_of: None,
-            })
+        let unary = self.unary.forward(x)?;
+        let note = |q: &Features, iteration: Option<usize>, suffix: &str| RawMap {
+            name: format!("{}{suffix}", self.name),
+            title: match iteration {
+                Some(t) if !suffix.is_empty() => format!("{}, iteration {t}", self.title),
+                _ => self.title.clone(),
+            },
+            kind: AttentionKind::Gate,
+            place: MapPlace {
+                layer: self.stack,
+                iteration,
+            },
+            tensor: q.clone(),
+            range: (0.0, 1.0),
+            activity_of: None,
         };
         let (q, last) = match &self.rule {
-            Rule::Softmax => (softmax_over_space(&unary, pass)?, None),
+            Rule::Softmax => (softmax_over_pixels(&unary, pass)?, None),
             Rule::Crf { pair, iters } => {
                 // The first kernel is applied to the unary term itself, as in the release, not to
                 // its sigmoid (eq. 7); the unary term is added every time (missing in eq. 8).
-                let mut q = pair.apply(&unary, Some(&unary), Activation::Sigmoid, pass)?;
+                let mut q = pair.apply(&unary, Some(&unary), Activation::Sigmoid)?;
                 for t in 1..*iters {
                     if pass.wants_maps {
-                        maps.push(note(&q, Some(t), &format!(".iter{t}"))?);
+                        maps.push(note(&q, Some(t), &format!(".iter{t}")));
                     }
-                    q = pair.apply(&q, Some(&unary), Activation::Sigmoid, pass)?;
+                    q = pair.apply(&q, Some(&unary), Activation::Sigmoid)?;
                 }
                 (q, Some(*iters))
             }
         };
         if pass.wants_maps {
-            maps.push(note(&q, last, "")?);
+            maps.push(note(&q, last, ""));
         }
         Ok(q)
     }
-}
-
-/// Returns each channel's softmax over all its pixels. Written with tensor operations only: it is
-/// used for comparisons, and its map has one channel or one per joint.
-fn softmax_over_space(x: &Features, pass: &Pass) -> Result<Features> {
-    let x: Tensor = x.to_tensor()?;
-    let shape = x.dims4()?;
-    let (n, maps, h, w) = shape;
-    Features::enter(
-        &softmax(&x.reshape((n, maps, h * w))?)?.reshape(shape)?,
-        pass,
-    )
 }

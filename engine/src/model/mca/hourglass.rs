@@ -93,14 +93,14 @@ impl Residual {
         let y = self.conv2.relu(&y, pass)?;
         let around = match &self.skip {
             None => None,
-            Some(skip) => Some(skip.forward(x, pass)?),
+            Some(skip) => Some(skip.forward(x)?),
         };
         let around = around.as_ref().unwrap_or(x);
         match branch.as_ref().or(below) {
-            None => self.conv3.add(&y, around, pass),
+            None => self.conv3.add(&y, around),
             Some(low) => {
-                let around = upsample_nearest_add(low, 2, around, false, pass)?;
-                self.conv3.add(&y, &around, pass)
+                let around = upsample_nearest_add(low, 2, around, false)?;
+                self.conv3.add(&y, &around)
             }
         }
     }
@@ -109,11 +109,11 @@ impl Residual {
 impl PoolBranch {
     /// Computes the branch plus `below`, both of half the size of `x`.
     fn forward(&self, x: &Features, below: Option<&Features>, pass: &mut Pass) -> Result<Features> {
-        let z = max_pool(&self.pool_bn1.relu(x, pass)?, Pool::HALVE, pass)?;
+        let z = max_pool(&self.pool_bn1.relu(x, pass)?, Pool::HALVE)?;
         let z = self.pool_conv1.relu(&z, pass)?;
         match below {
-            None => self.pool_conv2.forward(&z, pass),
-            Some(below) => self.pool_conv2.add(&z, below, pass),
+            None => self.pool_conv2.forward(&z),
+            Some(below) => self.pool_conv2.add(&z, below),
         }
     }
 }
@@ -216,7 +216,7 @@ impl Hourglass {
         // Input of each level except the topmost, which reads `x`; the bottom last.
         let mut inputs: Vec<Features> = Vec::with_capacity(self.levels.len());
         for level in self.levels.iter().rev() {
-            let half = max_pool(inputs.last().unwrap_or(x), Pool::HALVE, pass)?;
+            let half = max_pool(inputs.last().unwrap_or(x), Pool::HALVE)?;
             inputs.push(level.low1.forward(&half, None, pass)?);
         }
         let bottom = inputs.pop();

@@ -14,14 +14,13 @@ mod attention;
 mod hourglass;
 mod stack;
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::VarBuilder;
 
 use super::{
     Approach, BackboneOutput, Bundled, ModelSpec, PoseModel, RawOutput, SpecialTensors,
     WeightShapes, probe,
 };
-use crate::geometry::Size;
 use crate::nn::{ConvBn, Features, Pass, Pool, max_pool};
 use hourglass::Residual;
 use stack::Stack;
@@ -260,10 +259,10 @@ impl Stem {
     fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
         let x = self.conv.relu(x, pass)?;
         let x = self.r1.forward(&x, pass)?;
-        let x = max_pool(&x, Pool::HALVE, pass)?;
+        let x = max_pool(&x, Pool::HALVE)?;
         let x = self.r2.forward(&x, pass)?;
         let x = self.r3.forward(&x, pass)?;
-        let x = max_pool(&x, Pool::HALVE, pass)?;
+        let x = max_pool(&x, Pool::HALVE)?;
         let x = self.r4.forward(&x, pass)?;
         let x = self.r5.forward(&x, pass)?;
         self.r6.forward(&x, pass)
@@ -302,7 +301,7 @@ impl Mca {
         &self,
         stacks: std::ops::Range<usize>,
         mut x: Features,
-        out: &mut RawOutput,
+        out: &mut RawOutput<Features>,
         pass: &mut Pass,
     ) -> Result<Features> {
         let stacks = self
@@ -313,7 +312,6 @@ impl Mca {
             .skip(stacks.start);
         for (i, stack) in stacks {
             let (heatmaps, next) = stack.forward(&x, &mut out.maps, pass)?;
-            let heatmaps = heatmaps.to_tensor()?;
             out.tensors.push((format!("heatmaps.stack{i}"), heatmaps));
             if let Some(next) = next {
                 x = next;
@@ -325,15 +323,15 @@ impl Mca {
 
 impl PoseModel for Mca {
     /// Runs the stem and all stacks but the last. Its features are the input of the last stack.
-    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
-        let (_, _, h, w) = input.dims4()?;
+    fn backbone(&self, input: &Features, pass: &mut Pass) -> Result<BackboneOutput> {
+        let [_, _, h, w] = input.dims4()?;
         let unit = self.config.granularity();
         if h == 0 || w == 0 || !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
             candle_core::bail!("MCA needs sides that are multiples of {unit}, not {w}x{h}");
         }
         let mut out = RawOutput::default();
-        let x = self.stem.forward(&Features::enter(input, pass)?, pass)?;
-        probe("stem", &x, pass)?;
+        let x = self.stem.forward(input, pass)?;
+        probe("stem", &x, pass);
         let n_earlier = self.stacks.len().saturating_sub(1);
         let x = self.run(0..n_earlier, x, &mut out, pass)?;
         Ok(BackboneOutput {
@@ -343,7 +341,7 @@ impl PoseModel for Mca {
     }
 
     /// Returns `heatmaps` of the last stack and `heatmaps.stack{i}` of every stack from 0.
-    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput<Features>> {
         let mut out = std::mem::take(&mut backbone.out);
         let [x] = backbone.into_features()?;
         let n = self.stacks.len();
@@ -352,9 +350,5 @@ impl PoseModel for Mca {
             out.tensors.insert(0, ("heatmaps".to_owned(), last.clone()));
         }
         Ok(out)
-    }
-
-    fn tile(&self) -> Option<Size> {
-        Some(Size::square(self.config.granularity()))
     }
 }

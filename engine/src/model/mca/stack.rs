@@ -101,13 +101,13 @@ impl Stack {
     pub(super) fn forward(
         &self,
         x: &Features,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<(Features, Option<Features>)> {
         let i = self.index;
         let levels = self.hg.forward(x, pass)?;
         for (n, level) in levels.iter().enumerate() {
-            probe(&format!("s{i}_level{}", n + 1), level, pass)?;
+            probe(&format!("s{i}_level{}", n + 1), level, pass);
         }
         let Some(f) = levels.last() else {
             candle_core::bail!("an hourglass without levels");
@@ -116,17 +116,17 @@ impl Stack {
         let a2 = self.lin2.relu(&a1, pass)?;
         let h1 = match self.holistic(&levels, &a2, maps, pass)? {
             None => a2,
-            Some(map) => multiply(a2, &map, pass)?,
+            Some(map) => multiply(&a2, &map)?,
         };
         drop(levels);
-        probe(&format!("s{i}_h1"), &h1, pass)?;
+        probe(&format!("s{i}_h1"), &h1, pass);
         let heatmaps = self.heatmaps(&h1, maps, pass)?;
         let next = match &self.merge {
             None => None,
             Some(merge) => {
-                let sum = merge.merge_hm.add(&heatmaps, x, pass)?;
+                let sum = merge.merge_hm.add(&heatmaps, x)?;
                 let feat = merge.merge_feat.relu(&a1, pass)?;
-                Some(add(&sum, &feat, false, pass)?)
+                Some(add(&sum, &feat, false)?)
             }
         };
         Ok((heatmaps, next))
@@ -137,7 +137,7 @@ impl Stack {
         &self,
         levels: &[Features],
         a2: &Features,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Option<Features>> {
         let attends = match &self.att {
@@ -151,7 +151,7 @@ impl Stack {
             let map = attend.forward(level, maps, pass)?;
             sum = Some(match sum {
                 None => map,
-                Some(sum) => upsample_nearest_add(&sum, 2, &map, false, pass)?,
+                Some(sum) => upsample_nearest_add(&sum, 2, &map, false)?,
             });
         }
         if let (Some(sum), true) = (&sum, pass.wants_maps) {
@@ -163,7 +163,7 @@ impl Stack {
                     layer: self.index,
                     iteration: None,
                 },
-                tensor: sum.to_tensor()?,
+                tensor: sum.clone(),
                 range: (0.0, attends.len() as f32),
                 activity_of: None,
             });
@@ -176,16 +176,21 @@ impl Stack {
     /// A gate is one value per pixel and heatmap, so it can be applied after the head: `w_p . (q_p
     /// h) + b_p = q_p (w_p . h) + b_p`. This avoids materialising the P times as many features
     /// gated by each joint's map.
-    fn heatmaps(&self, h1: &Features, maps: &mut Vec<RawMap>, pass: &mut Pass) -> Result<Features> {
+    fn heatmaps(
+        &self,
+        h1: &Features,
+        maps: &mut Vec<RawMap<Features>>,
+        pass: &mut Pass,
+    ) -> Result<Features> {
         let Some(gate) = &self.gate else {
-            return self.head.forward(h1, pass);
+            return self.head.forward(h1);
         };
         let q = gate.forward(h1, maps, pass)?;
-        let y = self.head.forward_without_bias(h1, pass)?;
-        let y = multiply(y, &q, pass)?;
+        let y = self.head.forward_without_bias(h1)?;
+        let y = multiply(&y, &q)?;
         match self.head.bias() {
             None => Ok(y),
-            Some(bias) => add_bias(y, bias),
+            Some(bias) => add_bias(&y, self.head.name(), bias),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The zigzag: two pyramids traversed over five levels, node by node. Other networks use its first
 //! nodes as their backbone.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::VarBuilder;
 
 use crate::model::{RawMap, probe};
@@ -133,23 +133,28 @@ impl Node {
     pub(super) fn attend(
         &self,
         x: Features,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Features> {
         let Some(hsa) = &self.hsa else {
             return Ok(x);
         };
-        let gate = hsa.maps(&x, pass)?;
+        let gate = hsa.maps(&x)?;
         self.show(&gate, maps, pass)?;
-        gate.apply(x, None, pass)
+        gate.apply(&x, (self.name, None))
     }
 
     /// Appends the attention maps to `maps`, if the pass collects them.
-    pub(super) fn show(&self, gate: &GateMaps, maps: &mut Vec<RawMap>, pass: &Pass) -> Result<()> {
+    pub(super) fn show(
+        &self,
+        gate: &GateMaps,
+        maps: &mut Vec<RawMap<Features>>,
+        pass: &Pass,
+    ) -> Result<()> {
         if !pass.wants_maps {
             return Ok(());
         }
-        let [m, m_deeper, gate] = gate.tensors()?;
+        let [m, m_deeper, gate] = gate.show()?;
         let mut nodes = HSA_NODES.iter().enumerate();
         let Some((layer, (_, grain, pyramid))) = nodes.find(|(_, node)| node.0 == self.name) else {
             candle_core::bail!("the node {} has no attention", self.name);
@@ -231,8 +236,8 @@ impl Zigzag {
     /// them.
     pub(in crate::model) fn walk(
         &self,
-        input: &Tensor,
-        maps: &mut Vec<RawMap>,
+        input: &Features,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Walked> {
         let walked = self.first_pyramid(input, maps, pass)?;
@@ -242,17 +247,17 @@ impl Zigzag {
     /// Runs the stem and the nodes of the first pyramid.
     pub(in crate::model) fn first_pyramid(
         &self,
-        input: &Tensor,
-        maps: &mut Vec<RawMap>,
+        input: &Features,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Walked> {
-        let (_, _, h, w) = input.dims4()?;
+        let [_, _, h, w] = input.dims4()?;
         let unit = Self::GRANULARITY;
         if !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
             candle_core::bail!("SFM needs sides that are multiples of {unit}, not {w}x{h}");
         }
-        let x = self.stem.relu(&Features::enter(input, pass)?, pass)?;
-        probe("stem", &x, pass)?;
+        let x = self.stem.relu(input, pass)?;
+        probe("stem", &x, pass);
         let mut walked = Walked {
             latest: Default::default(),
             level: 0,
@@ -266,7 +271,7 @@ impl Zigzag {
     pub(in crate::model) fn second_pyramid(
         &self,
         walked: Walked,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Walked> {
         let second = &self.nodes[self.n_first()?..];
@@ -282,14 +287,14 @@ impl Zigzag {
         &self,
         nodes: &[Node],
         mut walked: Walked,
-        maps: &mut Vec<RawMap>,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Walked> {
         for node in nodes {
             let joins = node.fusion != Fusion::Bridge || self.bridges;
             let x = node.forward(&walked, joins, pass)?;
             let x = node.attend(x, maps, pass)?;
-            probe(node.name, &x, pass)?;
+            probe(node.name, &x, pass);
             walked.latest[node.level] = Some(x);
             walked.level = node.level;
         }

@@ -1,6 +1,6 @@
 //! Backbones that compute F0 from the image.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::VarBuilder;
 
 use super::SsaBackbone;
@@ -27,12 +27,12 @@ impl Backbone {
     /// Maps `[N, 3, H, W]` to `[N, C, H / 8, W / 8]`; attention maps are appended to `maps`.
     pub(super) fn forward(
         &self,
-        input: &Tensor,
-        maps: &mut Vec<RawMap>,
+        input: &Features,
+        maps: &mut Vec<RawMap<Features>>,
         pass: &mut Pass,
     ) -> Result<Features> {
         match self {
-            Self::Vgg(vgg) => vgg.forward(input, pass),
+            Self::Vgg(vgg) => vgg.forward(input),
             Self::Sfm(zigzag) => zigzag.walk(input, maps, pass)?.into_last(),
         }
     }
@@ -82,19 +82,19 @@ impl Vgg {
         Ok(Self { blocks })
     }
 
-    fn forward(&self, input: &Tensor, pass: &mut Pass) -> Result<Features> {
-        let (_, _, h, w) = input.dims4()?;
+    fn forward(&self, input: &Features) -> Result<Features> {
+        let [_, _, h, w] = input.dims4()?;
         let unit = Self::STRIDE;
         if h == 0 || w == 0 || !h.is_multiple_of(unit) || !w.is_multiple_of(unit) {
             candle_core::bail!("VGG-19 needs sides that are multiples of {unit}, not {w}x{h}");
         }
-        let mut x = Features::enter(input, pass)?;
+        let mut x = input.clone();
         for (i, block) in self.blocks.iter().enumerate() {
             if i > 0 {
-                x = max_pool(&x, Pool::HALVE, pass)?;
+                x = max_pool(&x, Pool::HALVE)?;
             }
             for conv in block {
-                x = conv.relu(&x, pass)?;
+                x = conv.relu(&x)?;
             }
         }
         Ok(x)

@@ -13,15 +13,14 @@
 mod backbone;
 mod stage;
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use candle_nn::{Init, VarBuilder};
 
 use super::{
     Approach, BackboneOutput, BuildOptions, Bundled, ModelSpec, PoseModel, RawOutput,
     SpecialTensors, WeightShapes, probe, sfm,
 };
-use crate::geometry::Size;
-use crate::nn::{Mode, Pass, concat};
+use crate::nn::{Features, Mode, Pass, concat, slice};
 use backbone::{Backbone, Vgg};
 use stage::{Fields, Stage};
 
@@ -244,14 +243,13 @@ impl Ssa {
     }
 
     /// Returns the fields with their output names.
-    fn named(&self, fields: &Fields, suffix: &str) -> Result<[(String, Tensor); 3]> {
-        let heat = fields.heat.to_tensor()?;
+    fn named(&self, fields: &Fields, suffix: &str) -> Result<[(String, Features); 3]> {
         let n_maps = self.config.n_joints + 1;
-        let offsets = heat.narrow(1, n_maps, 2 * self.config.n_joints)?;
-        let named = |name, tensor| (format!("{name}{suffix}"), tensor);
+        let offsets = slice(&fields.heat, n_maps, 2 * self.config.n_joints)?;
+        let named = |name, map| (format!("{name}{suffix}"), map);
         Ok([
-            named("heatmaps", heat.narrow(1, 0, n_maps)?),
-            named("paf", fields.paf.to_tensor()?),
+            named("heatmaps", slice(&fields.heat, 0, n_maps)?),
+            named("paf", fields.paf.clone()),
             named("offsets", offsets),
         ])
     }
@@ -259,10 +257,10 @@ impl Ssa {
 
 impl PoseModel for Ssa {
     /// Computes F0.
-    fn backbone(&self, input: &Tensor, pass: &mut Pass) -> Result<BackboneOutput> {
+    fn backbone(&self, input: &Features, pass: &mut Pass) -> Result<BackboneOutput> {
         let mut out = RawOutput::default();
         let f0 = self.backbone.forward(input, &mut out.maps, pass)?;
-        probe("f0", &f0, pass)?;
+        probe("f0", &f0, pass);
         Ok(BackboneOutput {
             features: vec![f0],
             out,
@@ -274,7 +272,7 @@ impl PoseModel for Ssa {
     /// y of each joint in turn. A training or probing pass also returns those of every earlier
     /// stage: `heatmaps.stage{t}` and so on, `t` from 1. Input sides are multiples of 8 with
     /// VGG-19, of 32 with SFM.
-    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput> {
+    fn head(&self, mut backbone: BackboneOutput, pass: &mut Pass) -> Result<RawOutput<Features>> {
         let maps = std::mem::take(&mut backbone.out.maps);
         let [f0] = backbone.into_features()?;
         let wants_all = pass.mode == Mode::Train || pass.probes.is_some();
@@ -282,10 +280,10 @@ impl PoseModel for Ssa {
         let mut fields: Option<Fields> = None;
         for (t, stage) in self.stages.iter().enumerate() {
             let next = match &fields {
-                None => stage.forward(&f0, pass)?,
+                None => stage.forward(&f0)?,
                 Some(Fields { paf, heat }) => {
-                    let x = concat([paf, heat, &f0], pass)?;
-                    stage.forward(&x, pass)?
+                    let x = concat([paf, heat, &f0])?;
+                    stage.forward(&x)?
                 }
             };
             if let Some(fields) = fields.filter(|_| wants_all) {
@@ -303,12 +301,5 @@ impl PoseModel for Ssa {
             maps,
             query_key: Vec::new(),
         })
-    }
-
-    fn tile(&self) -> Option<Size> {
-        match self.config.backbone {
-            SsaBackbone::Vgg19 => Some(Size::square(Vgg::STRIDE)),
-            SsaBackbone::Sfm => None,
-        }
     }
 }

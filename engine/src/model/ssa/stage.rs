@@ -4,7 +4,7 @@ use candle_core::Result;
 use candle_nn::{Init, VarBuilder};
 
 use super::{BranchConfig, SsaConfig};
-use crate::nn::{Conv2d, Features, Pass};
+use crate::nn::{Conv2d, Features};
 
 /// Initialisation with small outputs (OpenPose).
 pub(super) const SMALL: Init = Init::Randn {
@@ -44,10 +44,10 @@ impl Stage {
         })
     }
 
-    pub(super) fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Fields> {
+    pub(super) fn forward(&self, x: &Features) -> Result<Fields> {
         Ok(Fields {
-            paf: self.paf.forward(x, pass)?,
-            heat: self.heat.forward(x, pass)?,
+            paf: self.paf.forward(x)?,
+            heat: self.heat.forward(x)?,
         })
     }
 }
@@ -82,14 +82,14 @@ impl Branch {
         })
     }
 
-    fn forward(&self, x: &Features, pass: &mut Pass) -> Result<Features> {
+    fn forward(&self, x: &Features) -> Result<Features> {
         let [first, rest @ ..] = &self.hidden[..] else {
-            return self.out.forward(x, pass);
+            return self.out.forward(x);
         };
-        let mut x = first.relu(x, pass)?;
+        let mut x = first.relu(x)?;
         for conv in rest {
-            x = conv.relu(&x, pass)?;
+            x = conv.relu(&x)?;
         }
-        self.out.forward(&x, pass)
+        self.out.forward(&x)
     }
 }

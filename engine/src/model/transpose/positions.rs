@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::{Init, VarBuilder};
 
 use crate::geometry::Size;
-use crate::nn::{Features, Pass, resize_bilinear};
+use crate::nn::{Features, resize_bilinear};
 
 /// Kind of position embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,27 +88,29 @@ impl Positions {
     }
 
     /// Returns the positions `[1, d, H, W]` for a grid.
-    pub(super) fn on(&self, grid: Size, pass: &Pass) -> Result<Features> {
-        let size = (grid.height, grid.width);
-        match &self.pos_embedding {
+    pub(super) fn on(&self, grid: Size) -> Result<Features> {
+        let map = match &self.pos_embedding {
             Some((stored_for, table)) if *stored_for == grid => {
                 let table = if self.is_learned {
                     table.clone()
                 } else {
                     table.detach()
                 };
-                Features::enter_tokens(&table.transpose(0, 1)?, size, pass)
+                self.map(&table, grid)?
             }
             Some((stored_for, table)) if self.is_learned => {
-                let (h, w) = (stored_for.height, stored_for.width);
-                let map = table.reshape((1, h, w, self.d))?.permute((0, 3, 1, 2))?;
-                Features::enter(&resize_bilinear(&map, size, true)?, pass)
+                let map = self.map(table, *stored_for)?;
+                resize_bilinear(&map, (grid.height, grid.width), true)?
             }
-            _ => {
-                let table = sine_positions(grid, self.d, &self.device)?;
-                Features::enter_tokens(&table.transpose(0, 1)?, size, pass)
-            }
-        }
+            _ => self.map(&sine_positions(grid, self.d, &self.device)?, grid)?,
+        };
+        Ok(Features::Tensor(map))
+    }
+
+    /// Converts a table `[L, 1, d]` to a map `[1, d, H, W]`.
+    fn map(&self, table: &Tensor, grid: Size) -> Result<Tensor> {
+        let dims = (1, grid.height, grid.width, self.d);
+        table.reshape(dims)?.permute((0, 3, 1, 2))
     }
 }
 
@@ -186,7 +188,7 @@ mod tests {
     fn the_stored_table_is_used_on_its_grid() {
         for kind in [PositionKind::Sine, PositionKind::Learned] {
             let positions = with(kind, &table(), GRID).unwrap();
-            let map = positions.on(GRID, &Pass::eval()).unwrap();
+            let map = positions.on(GRID).unwrap();
             assert_eq!(map.dims4().unwrap(), [1, 4, 4, 3]);
             // Feature 1 of the tokens in reading order.
             let want: Vec<f32> = (0..12).map(|token| (4 * token + 1) as f32).collect();
@@ -198,14 +200,13 @@ mod tests {
     #[test]
     fn another_grid_gets_sines_or_a_resized_table() {
         let grid = Size::new(5, 7);
-        let pass = Pass::eval();
         let sine = with(PositionKind::Sine, &table(), GRID).unwrap();
         let want = sine_positions(grid, 4, &Device::Cpu).unwrap();
-        let want = want.transpose(0, 1).unwrap();
-        let want = Features::enter_tokens(&want, (7, 5), &pass).unwrap();
-        assert_eq!(values(&sine.on(grid, &pass).unwrap()), values(&want));
+        let want = want.reshape((1, 7, 5, 4)).unwrap();
+        let want = Features::Tensor(want.permute((0, 3, 1, 2)).unwrap());
+        assert_eq!(values(&sine.on(grid).unwrap()), values(&want));
         let learned = with(PositionKind::Learned, &table(), GRID).unwrap();
-        let map = values(&learned.on(grid, &pass).unwrap());
+        let map = values(&learned.on(grid).unwrap());
         // Feature 0 grows by 4 per column and 12 per row; corners keep their values, so that the
         // steps are 2/4 of the old columns and 3/6 of the old rows.
         for (i, got) in map[..35].iter().enumerate() {
@@ -218,15 +219,11 @@ mod tests {
     /// a grid of another aspect ratio.
     #[test]
     fn tables_of_other_inputs_are_accepted() {
-        let pass = Pass::eval();
         let large = Size::new(6, 8);
         let sine = with(PositionKind::Sine, &table(), large).unwrap();
-        assert_eq!(
-            values(&sine.on(large, &pass).unwrap()).len(),
-            4 * large.area()
-        );
+        assert_eq!(values(&sine.on(large).unwrap()).len(), 4 * large.area());
         let learned = with(PositionKind::Learned, &table(), large).unwrap();
-        let map = learned.on(GRID, &pass).unwrap();
+        let map = learned.on(GRID).unwrap();
         assert_eq!(values(&map)[..3], [0.0, 4.0, 8.0]);
         assert!(with(PositionKind::Learned, &table(), Size::new(5, 8)).is_err());
     }
@@ -240,7 +237,7 @@ mod tests {
             let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
             let positions = Positions::new(&vb, kind, 4, GRID).unwrap().unwrap();
             let var = map.data().lock().unwrap()[NAME].clone();
-            let x = positions.on(GRID, &Pass::eval()).unwrap();
+            let x = positions.on(GRID).unwrap();
             let x = x.to_tensor().unwrap();
             let grads = x.sum_all().unwrap().backward().unwrap();
             let is_sine = var.flatten_all().unwrap().to_vec1::<f32>().unwrap()

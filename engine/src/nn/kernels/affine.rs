@@ -17,6 +17,23 @@ pub fn affine(
     threads: &Threads,
 ) -> Nhwc {
     let [n, h, w, c] = map.dims();
+    let mut out = map.buffers().map(n, h, w, c);
+    affine_into(map, factor, shift, residual, activation, &mut out, threads);
+    out
+}
+
+/// Like [`affine()`], into a map of the same size.
+pub fn affine_into(
+    map: &Nhwc,
+    factor: &[f32],
+    shift: &[f32],
+    residual: Option<&Nhwc>,
+    activation: Activation,
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(out.dims(), map.dims(), "size of the result");
     assert!(
         factor.len() == c && shift.len() == c,
         "one factor and shift per channel"
@@ -24,7 +41,6 @@ pub fn affine(
     if let Some(residual) = residual {
         assert_eq!(residual.dims(), map.dims(), "residual's size");
     }
-    let mut out = map.buffers().map(n, h, w, c);
     let shared = out.view_mut().shared();
     over_rows(threads, n * h, w * c, |rows, _| {
         for row in rows {
@@ -39,7 +55,6 @@ pub fn affine(
             });
         }
     });
-    out
 }
 
 job! {

@@ -145,6 +145,15 @@ impl Nhwc {
         let from = from.min(data.len());
         ViewMut::new(&mut data[from..], dims, stride)
     }
+    /// Changes the dimensions; the values are arbitrary afterwards. Memory is only allocated when
+    /// the map has never been that large.
+    pub fn resize(&mut self, [n, h, w, c]: [usize; 4]) {
+        let need = lines(volume([n, h, w, c]));
+        if self.buf.len() < need {
+            self.buf = vec![Line::zeroed(); need];
+        }
+        (self.n, self.h, self.w, self.c) = (n, h, w, c);
+    }
     /// Reinterprets the values with other dimensions of the same product.
     pub fn reshape(mut self, n: usize, h: usize, w: usize, c: usize) -> Self {
         assert_eq!(
@@ -194,6 +203,13 @@ impl<'a> View<'a> {
     /// Returns `[images, rows, columns, channels]`.
     pub fn dims(&self) -> [usize; 4] {
         self.dims
+    }
+
+    /// Returns the values of each pixel of image `i` in row-major order, channels innermost.
+    pub fn pixels(&self, i: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        let [_, h, w, c] = self.dims;
+        let (data, stride) = (self.data, self.stride);
+        (0..h * w).map(move |pixel| &data[(i * h * w + pixel) * stride..][..c])
     }
 
     /// Returns a pointer for the tasks of a kernel, which must not write through it.

@@ -168,15 +168,32 @@ pub fn conv2d_transposed(
     epilogue: Epilogue,
     threads: &Threads,
 ) -> Nhwc {
+    let mut out = input.buffers().map(input.n(), h, w, weights.shape.cin);
+    conv2d_transposed_into(weights, input, epilogue, &mut out, threads);
+    out
+}
+
+/// Like [`conv2d_transposed`], into a map of the result's size.
+pub fn conv2d_transposed_into(
+    weights: &PackedTransposed,
+    input: &Nhwc,
+    epilogue: Epilogue,
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
     let shape = weights.shape;
-    let [n, ih, iw, c] = input.dims();
-    assert_eq!(c, shape.cout, "channels of the transposed {shape:?}");
+    let [ih, iw, c] = [input.h(), input.w(), input.c()];
+    let [n, h, w, c_out] = out.dims();
     assert_eq!(
-        (shape.out(h), shape.out(w)),
-        (ih, iw),
+        (c, c_out),
+        (shape.cout, shape.cin),
+        "channels of the transposed {shape:?}"
+    );
+    assert_eq!(
+        (shape.out(h), shape.out(w), input.n()),
+        (ih, iw, n),
         "size of the transposed {shape:?}"
     );
-    let mut out = input.buffers().map(n, h, w, shape.cin);
     let dims = out.dims();
     let residual = epilogue.checked(dims);
     assert!(
@@ -216,5 +233,4 @@ pub fn conv2d_transposed(
         }
         .run(threads);
     }
-    out
 }

@@ -55,13 +55,28 @@ pub fn depthwise(
     threads: &Threads,
 ) -> Nhwc {
     let [n, h, w, c] = input.dims();
+    let mut out = input.buffers().map(n, h, w, c);
+    depthwise_into(weights, input, residual, activation, &mut out, threads);
+    out
+}
+
+/// Like [`depthwise()`], into a map of the input's size.
+pub fn depthwise_into(
+    weights: &PackedDepthwise,
+    input: &Nhwc,
+    residual: Option<&Nhwc>,
+    activation: Activation,
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
+    let [n, h, w, c] = input.dims();
+    assert_eq!(out.dims(), input.dims(), "size of the result");
     assert_eq!(c, weights.channels, "channels of a depthwise convolution");
     if let Some(residual) = residual {
         assert_eq!(residual.dims(), input.dims(), "residual's size");
     }
-    let mut out = input.buffers().map(n, h, w, c);
     if input.data().is_empty() {
-        return out;
+        return;
     }
     let shared = out.view_mut().shared();
     let work = n * h * w * c * weights.kernel * weights.kernel;
@@ -106,7 +121,6 @@ pub fn depthwise(
             activation,
         });
     });
-    out
 }
 
 job! {

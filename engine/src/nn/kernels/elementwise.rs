@@ -28,12 +28,27 @@ pub(super) fn over_rows(
 /// `low` must have `map`'s size divided by `factor`, rounded up.
 pub fn upsample_add(low: &Nhwc, factor: usize, map: &Nhwc, relu: bool, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
+    let mut out = map.buffers().map(n, h, w, c);
+    upsample_add_into(low, factor, map, relu, &mut out, threads);
+    out
+}
+
+/// Like [`upsample_add`], into a map of the result's size.
+pub fn upsample_add_into(
+    low: &Nhwc,
+    factor: usize,
+    map: &Nhwc,
+    relu: bool,
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(out.dims(), map.dims(), "size of the sum");
     assert_eq!(
         low.dims(),
         [n, h.div_ceil(factor), w.div_ceil(factor), c],
         "size of the map to be repeated"
     );
-    let mut out = map.buffers().map(n, h, w, c);
     let shared = out.view_mut().shared();
     over_rows(threads, n * h, w * c, |rows, _| {
         for row in rows {
@@ -49,7 +64,6 @@ pub fn upsample_add(low: &Nhwc, factor: usize, map: &Nhwc, relu: bool, threads: 
             });
         }
     });
-    out
 }
 
 job! {
@@ -99,21 +113,36 @@ pub fn add_to_each(map: &Nhwc, one: &Nhwc) -> Nhwc {
     let [n, h, w, c] = map.dims();
     assert_eq!(one.dims(), [1, h, w, c], "what is added to each image");
     let mut sum = map.buffers().map(n, h, w, c);
-    let area = (h * w * c).max(1);
-    let images = sum.data_mut().chunks_exact_mut(area);
-    for (sum, map) in images.zip(map.data().chunks_exact(area)) {
-        for ((sum, map), one) in sum.iter_mut().zip(map).zip(one.data()) {
+    add_to_each_into(map, one.data(), &mut sum);
+    sum
+}
+
+/// Like [`add_to_each`], with the values of one image, into a map of the result's size.
+pub fn add_to_each_into(map: &Nhwc, one: &[f32], sum: &mut Nhwc) {
+    let [_, h, w, c] = map.dims();
+    assert_eq!(sum.dims(), map.dims(), "size of the sum");
+    assert_eq!(one.len(), h * w * c, "what is added to each image");
+    let images = sum.data_mut().chunks_exact_mut(one.len().max(1));
+    for (sum, map) in images.zip(map.data().chunks_exact(one.len().max(1))) {
+        for ((sum, map), one) in sum.iter_mut().zip(map).zip(one) {
             *sum = map + one;
         }
     }
-    sum
 }
 
 /// Computes `weight . pixel` for every pixel: a 1x1 convolution to one channel, without bias.
 pub fn project(map: View, weight: &[f32], pool: &super::Buffers, threads: &Threads) -> Nhwc {
+    let [n, h, w, _] = map.dims;
+    let mut out = pool.map(n, h, w, 1);
+    project_into(map, weight, &mut out, threads);
+    out
+}
+
+/// Like [`project`], into a map of the same size with one channel.
+pub fn project_into(map: View, weight: &[f32], out: &mut Nhwc, threads: &Threads) {
     let [n, h, w, c] = map.dims;
     assert_eq!(weight.len(), c, "one weight per channel");
-    let mut out = pool.map(n, h, w, 1);
+    assert_eq!(out.dims(), [n, h, w, 1], "size of the projection");
     let shared = out.view_mut().shared();
     over_rows(threads, n * h * w, c, |pixels, _| {
         threads.isa().run(Project {
@@ -126,7 +155,6 @@ pub fn project(map: View, weight: &[f32], pool: &super::Buffers, threads: &Threa
             },
         });
     });
-    out
 }
 
 job! {
@@ -157,13 +185,17 @@ pub fn gate(mut f: ViewMut, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &
     scale((at, at), dims, (m, Some(d)), bias, threads);
 }
 
-/// Like [`gate`], into a new map; `f` may be some of the channels of a wider map.
-pub fn gated(f: View, m: &Nhwc, d: &Nhwc, bias: Option<&[f32]>, threads: &Threads) -> Nhwc {
-    let [n, h, w, c] = f.dims;
-    let mut out = m.buffers().map(n, h, w, c);
+/// Like [`gate`], into another map of the same size; `f` may be some of the channels of a wider map.
+pub fn gate_into(
+    f: View,
+    [m, d]: [&Nhwc; 2],
+    bias: Option<&[f32]>,
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
+    assert_eq!(out.dims(), f.dims, "size of the gated map");
     let to = out.view_mut().shared();
     scale((f.shared(), to), f.dims, (m, Some(d)), bias, threads);
-    out
 }
 
 /// Computes `f * m` in place, with a one-channel map `m` of `f`'s size.
@@ -230,13 +262,15 @@ job! {
     }
 }
 
-/// Copies `map`, which may be some of the channels of a wider map, to a contiguous map.
-pub fn copy_channels(map: View, pool: &super::Buffers) -> Nhwc {
+/// Copies `map` to `out`; both may be some of the channels of a wider map.
+pub fn copy_channels(map: View, mut out: ViewMut, threads: &Threads) {
     let [n, h, w, c] = map.dims;
-    let mut out = pool.map(n, h, w, c);
-    let pixels = out.data_mut().chunks_exact_mut(c.max(1));
-    for (out, pixel) in pixels.zip(map.data.chunks(map.stride.max(1))) {
-        out.copy_from_slice(&pixel[..c]);
-    }
-    out
+    assert_eq!(out.dims, map.dims, "size of the copy");
+    let (from, to) = (map.shared(), out.shared());
+    over_rows(threads, n * h * w, c, |pixels, _| {
+        for pixel in pixels {
+            // SAFETY: the pixel lies in both views, and each belongs to one task.
+            unsafe { std::ptr::copy_nonoverlapping(from.pixel(pixel), to.pixel(pixel), c) };
+        }
+    });
 }

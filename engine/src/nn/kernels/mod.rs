@@ -57,18 +57,21 @@ mod winograd;
 mod winograd_grad;
 mod winograd_patch;
 
-pub use affine::affine;
+pub use affine::{affine, affine_into};
 pub use attention::{Heads, attention};
 pub use attention_grad::attention_gradient;
 pub use buffer::{Buffers, Nhwc, View, ViewMut};
 pub use concat::{concat, concat_gradient};
-pub use conv::{Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed};
+pub use conv::{
+    Epilogue, Residual, conv2d, conv2d_into, conv2d_transposed, conv2d_transposed_into,
+};
 pub use conv_grad::conv2d_weight_gradient;
-pub use depthwise::{PackedDepthwise, depthwise};
+pub use depthwise::{PackedDepthwise, depthwise, depthwise_into};
 pub use depthwise_grad::depthwise_weight_gradient;
 pub use dropout::{Dropout, apply_dropout};
 pub use elementwise::{
-    add, add_bias, add_to_each, copy_channels, gate, gated, project, scale_pixels, upsample_add,
+    add, add_bias, add_to_each, add_to_each_into, copy_channels, gate, gate_into, project,
+    project_into, scale_pixels, upsample_add, upsample_add_into,
 };
 pub use elementwise_grad::{
     activation_grad, add_to, copy, multiply_by, project_input_gradient, project_weight_gradient,
@@ -80,7 +83,11 @@ pub use math::Activation;
 pub use norm::{Moments, moments, norm_gradient, norm_sums};
 pub use pack::{PackedConv, PackedTransposed, Plan};
 pub use reduce::bias_gradient;
-pub use resample::{from_nchw, max_pool, to_nchw, upsample_bilinear2, upsample_nearest};
+pub use resample::{
+    from_nchw, from_nchw_into, max_pool, max_pool_into, planes, to_nchw, upsample_bilinear2,
+    upsample_bilinear2_into, upsample_nearest, upsample_nearest_into,
+};
 pub use resample_grad::{max_pool_gradient, upsample_bilinear2_gradient, upsample_gradient};
 pub use shape::ConvShape;
+pub use softmax::softmax_over_pixels_into;
 pub use threads::Threads;

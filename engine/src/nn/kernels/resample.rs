@@ -2,25 +2,42 @@
 
 use rayon::prelude::*;
 
-use super::buffer::{Buffers, Nhwc};
+use super::buffer::{Buffers, Nhwc, View};
 use super::elementwise::over_rows;
 use super::simd::job;
 use super::threads::Threads;
 
 /// Computes the maximum of each `kernel` x `kernel` window; padding counts as minus infinity.
 pub fn max_pool(map: &Nhwc, kernel: usize, stride: usize, pad: usize, threads: &Threads) -> Nhwc {
-    let [n, h, w, c] = map.dims();
-    assert!(
-        pad < kernel && stride > 0,
-        "every window must touch the map"
-    );
     let out_len = |len: usize| {
         (len + 2 * pad)
             .checked_sub(kernel)
             .map_or(0, |l| l / stride + 1)
     };
-    let (oh, ow) = (out_len(h), out_len(w));
-    let mut out = map.buffers().map(n, oh, ow, c);
+    let (oh, ow) = (out_len(map.h()), out_len(map.w()));
+    let mut out = map.buffers().map(map.n(), oh, ow, map.c());
+    max_pool_into(map, [kernel, stride, pad], &mut out, threads);
+    out
+}
+
+/// Like [`max_pool`], into a map of the result's size.
+pub fn max_pool_into(
+    map: &Nhwc,
+    [kernel, stride, pad]: [usize; 3],
+    out: &mut Nhwc,
+    threads: &Threads,
+) {
+    let [n, h, w, c] = map.dims();
+    assert!(
+        pad < kernel && stride > 0,
+        "every window must touch the map"
+    );
+    let [out_n, oh, ow, out_c] = out.dims();
+    let fits = |len: usize, out: usize| out == 0 || (out - 1) * stride + kernel <= len + 2 * pad;
+    assert!(
+        (out_n, out_c) == (n, c) && fits(h, oh) && fits(w, ow),
+        "size of the pooled map"
+    );
     let shared = out.view_mut().shared();
     over_rows(threads, n * oh, ow * c * kernel, |rows, _| {
         for row in rows {
@@ -38,7 +55,6 @@ pub fn max_pool(map: &Nhwc, kernel: usize, stride: usize, pad: usize, threads: &
             });
         }
     });
-    out
 }
 
 job! {
@@ -77,6 +93,18 @@ job! {
 pub fn upsample_nearest(map: &Nhwc, factor: usize) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut out = map.buffers().map(n, factor * h, factor * w, c);
+    upsample_nearest_into(map, factor, &mut out);
+    out
+}
+
+/// Like [`upsample_nearest`], into a map of the result's size.
+pub fn upsample_nearest_into(map: &Nhwc, factor: usize, out: &mut Nhwc) {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(
+        out.dims(),
+        [n, factor * h, factor * w, c],
+        "size of the result"
+    );
     if !out.data().is_empty() {
         let rows = out.data_mut().par_chunks_exact_mut(factor * w * c);
         rows.enumerate().for_each(|(y, row)| {
@@ -86,7 +114,6 @@ pub fn upsample_nearest(map: &Nhwc, factor: usize) -> Nhwc {
             }
         });
     }
-    out
 }
 
 /// Returns the two neighbours of output pixel `i` and the weight of the second, for doubling the
@@ -107,6 +134,14 @@ pub(super) fn neighbours(i: usize, len: usize, align_corners: bool) -> (usize, u
 pub fn upsample_bilinear2(map: &Nhwc, align_corners: bool, threads: &Threads) -> Nhwc {
     let [n, h, w, c] = map.dims();
     let mut out = map.buffers().map(n, 2 * h, 2 * w, c);
+    upsample_bilinear2_into(map, align_corners, &mut out, threads);
+    out
+}
+
+/// Like [`upsample_bilinear2`], into a map of the result's size.
+pub fn upsample_bilinear2_into(map: &Nhwc, align_corners: bool, out: &mut Nhwc, threads: &Threads) {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(out.dims(), [n, 2 * h, 2 * w, c], "size of the result");
     let shared = out.view_mut().shared();
     over_rows(threads, n * 2 * h, 2 * w * c, |rows, _| {
         for row in rows {
@@ -125,7 +160,6 @@ pub fn upsample_bilinear2(map: &Nhwc, align_corners: bool, threads: &Threads) ->
             });
         }
     });
-    out
 }
 
 job! {
@@ -165,21 +199,27 @@ job! {
 /// Copies `n` channels-first images of `c` x `h` x `w` values to a channels-last map; images are
 /// processed in parallel on rayon's current threads.
 pub fn from_nchw(data: &[f32], [n, c, h, w]: [usize; 4], pool: &Buffers) -> Nhwc {
-    assert_eq!(data.len(), n * c * h * w, "channels-first data");
     let mut out = pool.map(n, h, w, c);
+    from_nchw_into(data, &mut out);
+    out
+}
+
+/// Like [`from_nchw`], into a map of the images' size.
+pub fn from_nchw_into(data: &[f32], out: &mut Nhwc) {
+    let [n, h, w, c] = out.dims();
+    assert_eq!(data.len(), n * c * h * w, "channels-first data");
     if !data.is_empty() {
         let area = h * w;
         if n == 1 {
             // Live inference: for a single image, waking threads costs more than it saves.
             transpose(data, out.data_mut(), c, area);
-            return out;
+            return;
         }
         let images = out.data_mut().par_chunks_exact_mut(area * c);
         images
             .zip(data.par_chunks_exact(area * c))
             .for_each(|(image, planes)| transpose(planes, image, c, area));
     }
-    out
 }
 
 /// Copies the map's values channels-first into `out`; images are processed in parallel on rayon's
@@ -198,6 +238,22 @@ pub fn to_nchw(map: &Nhwc, out: &mut [f32]) {
             .zip(out.par_chunks_exact_mut(area * c))
             .for_each(|(image, planes)| transpose(image, planes, area, c));
     }
+}
+
+/// Copies the values of image `i` channels-first: one plane per channel.
+pub fn planes(map: View, i: usize) -> Vec<f32> {
+    let [_, h, w, c] = map.dims;
+    let mut out = vec![0.0; h * w * c];
+    if map.stride == c {
+        transpose(&map.data[i * out.len()..][..out.len()], &mut out, h * w, c);
+    } else {
+        for (p, pixel) in map.pixels(i).enumerate() {
+            for (channel, &value) in pixel.iter().enumerate() {
+                out[channel * h * w + p] = value;
+            }
+        }
+    }
+    out
 }
 
 /// Computes `to[j][i] = from[i][j]` for i < rows, j < columns, in square blocks that stay in the

@@ -1,5 +1,6 @@
-//! Parts of a softmax over the rows of an attention matrix.
+//! Parts of a softmax over the rows of an attention matrix, and a softmax over pixels.
 
+use super::buffer::Nhwc;
 use super::math;
 use super::simd::job;
 use super::threads::Threads;
@@ -16,6 +17,26 @@ pub(super) fn exp_row(row: &mut [f32], threads: &Threads) -> f32 {
 /// Computes `row * factor` in place.
 pub(super) fn scale_row(row: &mut [f32], factor: f32, threads: &Threads) {
     threads.isa().run(ScaleRow { row, factor });
+}
+
+/// Computes the softmax over all pixels of each channel of each image of `map` into `out`, of the
+/// same size. Scalar code: only networks for comparisons use it, for maps of few channels.
+pub fn softmax_over_pixels_into(map: &Nhwc, out: &mut Nhwc) {
+    let [n, h, w, c] = map.dims();
+    assert_eq!(out.dims(), map.dims(), "size of the result");
+    let (from, to) = (map.data(), out.data_mut());
+    for first in (0..n).flat_map(|i| (0..c).map(move |channel| i * h * w * c + channel)) {
+        let at = || (0..h * w).map(|pixel| first + pixel * c);
+        let top = at().map(|i| from[i]).fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0;
+        for i in at() {
+            to[i] = (from[i] - top).exp();
+            sum += to[i];
+        }
+        for i in at() {
+            to[i] /= sum;
+        }
+    }
 }
 
 job! {

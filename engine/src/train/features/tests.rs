@@ -28,10 +28,13 @@ fn all_values(tensors: &BackboneTensors) -> Vec<Vec<f32>> {
 /// Returns a backbone's result that is a simple function of the planes.
 fn computed(planes: &Tensor) -> Result<BackboneTensors> {
     let half = (planes * 0.5)?;
-    BackboneTensors::of(BackboneOutput {
+    BackboneTensors::of(&BackboneOutput {
         features: vec![Features::Tensor(planes.clone()), Features::Tensor(half)],
         out: RawOutput {
-            tensors: vec![("heatmaps.stack0".to_owned(), (planes + 1.0)?)],
+            tensors: vec![(
+                "heatmaps.stack0".to_owned(),
+                Features::Tensor((planes + 1.0)?),
+            )],
             ..RawOutput::default()
         },
     })
@@ -176,11 +179,13 @@ fn a_head_on_features_learns_the_same() {
         let planes = Tensor::rand(-1f32, 1.0, (3, 3, 64, 64), &Device::Cpu).unwrap();
         let whole = net.forward(&planes, &mut pass()).unwrap();
         let features = kept(&planes, |planes| {
-            BackboneTensors::of(net.backbone(planes, &mut pass()).unwrap()).unwrap()
+            let input = pass().enter(planes).unwrap();
+            BackboneTensors::of(&net.backbone(&input, &mut pass()).unwrap()).unwrap()
         });
         let mut head_pass = pass();
         let entered = features.enter(&head_pass).unwrap();
         let parts = net.head(entered, &mut head_pass).unwrap();
+        let parts = parts.to_tensors().unwrap();
         assert_eq!(names(&whole), names(&parts), "{name}");
 
         let [(a, whole), (b, parts)] = [whole, parts].map(|out| learned(&out, &params));

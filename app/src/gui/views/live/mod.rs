@@ -5,6 +5,7 @@ mod empty;
 mod go_to;
 mod hud;
 mod measure_plot;
+mod measure_series;
 mod measures;
 mod model;
 mod notes;

@@ -2,7 +2,7 @@
 
 use crate::gui::picture::FrameCanvas;
 use crate::gui::view::PanelContext;
-use crate::gui::views::live::measure_plot::Series;
+use crate::gui::views::live::measure_series::Series;
 
 /// State of this view alone; all other state is shared.
 #[derive(Default)]

@@ -164,8 +164,10 @@ proptest! {
                 }
             }).collect();
             near(got.data(), &want, 1e-6, "gate")?;
-            let new = gated(f.channels(1, c), &m, &d, Some(&bias), threads);
-            let part = copy_channels(got.channels(1, c), got.buffers());
+            let mut new = map(seed, [n, h, w, c]);
+            gate_into(f.channels(1, c), [&m, &d], Some(&bias), &mut new, threads);
+            let mut part = map(seed, [n, h, w, c]);
+            copy_channels(got.channels(1, c), part.view_mut(), threads);
             prop_assert_eq!(new.data(), part.data());
             let want = got.data().chunks(c + 1).flat_map(|pixel| &pixel[1..]);
             prop_assert!(part.data().iter().eq(want), "compact");
