@@ -1,6 +1,5 @@
 //! Tracking of several people.
 
-mod lost;
 mod person;
 
 use self::person::{Absence, LEAST_MERIT, Person};
@@ -9,6 +8,7 @@ use super::appearance::{Appearance, appearances};
 use super::assign::assign_in_total;
 use super::contact::Verdict;
 use super::follow::{FollowBox, counting};
+use super::identity::TrackIdentity;
 use super::motion::{MAX_GONE_SECS, MAX_HIDDEN_SECS, Prediction, is_seen};
 use super::one_euro::OneEuro;
 use crate::frame::Frame;
@@ -237,17 +237,18 @@ impl MultiTracker {
         let mut given = Vec::with_capacity(poses.len());
         let is_first = time_secs == self.first_secs;
         let found = seen.into_iter().zip(sightings).zip(indices).zip(owners);
-        for ((((person, looks), sighting), index), owner) in found {
+        for ((((person, _), sighting), index), owner) in found {
             let Some(i) = person else {
                 continue;
             };
+            let person = &mut self.people[i];
             let n_joints = counting(&sighting.pose).count();
             let is_sure = owner.is_some() || is_first || is_clear(&sighting.pose);
             let is_confirmed = sighting.evidence.is_some() || (is_sure && n_joints >= MIN_JOINTS);
-            if self.people[i].known.is_none() && is_confirmed {
-                self.identify(i, time_secs, &sighting.pose, looks.as_ref());
+            if person.known.is_none() && is_confirmed {
+                self.last_id += 1;
+                person.known = Some(TrackIdentity::new(self.last_id, self.options.smoothing));
             }
-            let person = &mut self.people[i];
             if let Some(known) = &mut person.known {
                 let size = person.motion.expected(time_secs).size;
                 given.push(Seen {
@@ -296,13 +297,13 @@ impl MultiTracker {
     ) -> Vec<Option<usize>> {
         let people = self.people.iter();
         let expected: Vec<Prediction> = people.map(|p| p.motion.expected(time_secs)).collect();
-        let absences: Vec<Absence> = self
-            .people
-            .iter()
-            .map(|person| self.absence(person, time_secs, &expected))
-            .collect();
         let row = |(sighting, looks): (&Sighting, &Option<Appearance>)| {
-            let merit = |((person, expected), absence): ((&Person, &Prediction), &Absence)| {
+            let merit = |(person, expected): (&Person, &Prediction)| {
+                let seen_secs = person.motion.seen_secs();
+                let absence = Absence {
+                    secs: time_secs - seen_secs,
+                    is_lost: seen_secs < self.previous_secs,
+                };
                 let skeleton = self.options.skeleton;
                 let own = if sighting.of == Some(person.key) {
                     OWN_REGION
@@ -313,8 +314,7 @@ impl MultiTracker {
                 let merit = person.merit(expected, absence, pose, looks.as_ref(), skeleton);
                 merit.map_or(f64::NAN, |merit| merit + own)
             };
-            let people = self.people.iter().zip(&expected).zip(&absences);
-            people.map(merit).collect()
+            self.people.iter().zip(&expected).map(merit).collect()
         };
         let table: Vec<Vec<f64>> = sightings.iter().zip(looks).map(row).collect();
         assign_in_total(&table, LEAST_MERIT)

@@ -1,7 +1,7 @@
 //! One of several tracked people.
 
 use super::{Sighting, Track};
-use crate::geometry::{BBox, Size};
+use crate::geometry::Size;
 use crate::pose::Pose;
 use crate::skeleton::Skeleton;
 use crate::track::appearance::Appearance;
@@ -45,11 +45,8 @@ const NEAR: f64 = 1.0;
 const NEAR_PER_SEC: f64 = 4.0;
 
 /// A lost person is not found again in a pose that is smaller than this fraction of their size: a hand
-/// or foot of the person in front would replace the whole body.
-const LEAST_SIZE: f64 = 0.4;
-
-/// Merit, above the least, of a pose beside the person who hides another one.
-const EMERGED: f64 = 0.02;
+/// of the person in front would replace the whole body. Half a body is larger.
+const LEAST_SIZE: f64 = 0.15;
 
 /// Growth of the box in frames in which the person was not found, relative to the last one.
 const MAX_MISSES: u32 = 4;
@@ -68,14 +65,12 @@ fn moved(follow: FollowBox, motion: &Motion, time_secs: f64) -> FollowBox {
     }
 }
 
-/// How long a person has not been seen, and why.
-#[derive(Debug, Clone)]
+/// How long a person has not been seen.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Absence {
     pub(super) secs: f64,
     /// Whether the person was not seen in the last frame.
     pub(super) is_lost: bool,
-    /// Boxes of the people who may hide the person.
-    pub(super) hiders: Vec<BBox>,
 }
 
 /// A person.
@@ -156,24 +151,23 @@ impl Person {
     pub(super) fn merit(
         &self,
         expected: &Prediction,
-        absence: &Absence,
+        absence: Absence,
         pose: &Pose,
         looks: Option<&Appearance>,
         skeleton: &Skeleton,
     ) -> Option<f64> {
-        let &Absence { secs, is_lost, .. } = absence;
+        let Absence { secs, is_lost } = absence;
         let colours = looks.zip(self.looks.known());
         let colours = colours.map(|(new, known)| known.similarity(new));
         if is_lost && colours.is_some_and(|c| c < LEAST_COLOURS) {
             return None;
         }
-        let is_fragment = pose.bbox.w.max(pose.bbox.h) < LEAST_SIZE * expected.size;
-        if is_lost && is_fragment {
+        if is_lost && pose.bbox.w.max(pose.bbox.h) < LEAST_SIZE * expected.size {
             return None;
         }
         // After a long time, a place means nothing.
         if is_lost && secs > MAX_GONE_SECS && colours.is_none_or(|c| c < SAME_COLOURS) {
-            return absence.emerged(pose, colours);
+            return None;
         }
         let lost = if is_lost { LOST } else { 0.0 };
         let fit = expected.similarity(pose, skeleton);
@@ -189,16 +183,5 @@ impl Person {
         colours
             .filter(|c| is_found_again && *c >= SAME_COLOURS)
             .map(|c| LEAST_MERIT + 0.1 * c)
-            .or_else(|| absence.emerged(pose, colours))
-    }
-}
-
-impl Absence {
-    /// Returns the merit of a pose beside somebody who hides the person, if its colours are not clearly
-    /// seen: who disappears behind another person appears beside them again. The lowest of all.
-    fn emerged(&self, pose: &Pose, colours: Option<f64>) -> Option<f64> {
-        let is_beside = |hider: &BBox| hider.intersection(pose.bbox) > 0.0;
-        let has_emerged = colours.is_none() && self.hiders.iter().any(is_beside);
-        has_emerged.then_some(LEAST_MERIT + EMERGED)
     }
 }
