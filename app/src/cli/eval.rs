@@ -78,10 +78,10 @@ pub(super) struct EvalArgs {
     /// Write a bar chart of the results per joint (PNG)
     #[arg(long, value_name = "PNG", value_parser = png_name())]
     plot: Option<PathBuf>,
-    /// Measure on whole images, where nobody's box is known: `several` has ssa-sfm-2 find everybody
-    /// and the model look at each, or at N of them, closely; ssa-sfm-2 alone is measured as well. Where
-    /// the labels have a `track_id`, also how well people keep their identities in images run in
-    /// order. `one`: the model in the labelled boxes, as without this option
+    /// Measure on whole images, without given person boxes: with `several`, ssa-sfm-2 finds all people
+    /// and the model refines each, or N of them; ssa-sfm-2 alone is measured as well. Where the labels
+    /// have a `track_id`, identity metrics are computed too, on the images in order. `one`: the model
+    /// in the labelled boxes, as without this option
     #[arg(long, value_name = "one|several[:N]", value_parser = several::people, conflicts_with_all = [
         "flip", "scales", "boxes"
     ])]

@@ -4,8 +4,8 @@
 //! the tracker predicts where people are. The *closer*, a top-down network, processes the region of
 //! each person, all regions of a frame in one batch ([`regions`]). Its poses are believed if they
 //! show a person by the thresholds of its model card, and not another one ([`believe`]), and joined
-//! with those of the finder ([`merge`]); otherwise the pose of the finder stays. When there is nobody to be found, the closer searches the frame as
-//! it does for one person.
+//! with those of the finder ([`merge`]); otherwise the pose of the finder stays. When there is nobody
+//! to be found, the closer searches the frame as it does for one person.
 //!
 //! [`schedule`] decides when the finder runs and how many people are looked at. For files, this
 //! depends on time stamps only; live, on the measured times and the time available.

@@ -124,7 +124,7 @@ fn one_or_several_people_are_estimated() {
 }
 
 /// Fails when people cannot be selected while the view is paused, or another file keeps the
-/// selection, although its track ids begin anew.
+/// selection, although its track ids restart.
 #[test]
 fn the_selection_is_of_one_source_and_works_while_paused() {
     let mut window = crowd();

@@ -1,4 +1,4 @@
-//! `eval --people several`: whole images, nobody's box known.
+//! `eval --people several`: whole images, without given person boxes.
 
 use poselens_engine::codec::DecodedPerson;
 use poselens_engine::dataset::picture;

@@ -148,7 +148,8 @@ fn of_people(ui_state: &UiState) -> Vec<Command> {
     }
     let is_any_hidden = !ui_state.selection.hidden.is_empty();
     all.push(Command {
-        hindrance: (!is_any_hidden).then_some("Nobody is hidden; a right click hides a person"),
+        hindrance: (!is_any_hidden)
+            .then_some("No person is hidden; right-click a person to hide them"),
         ..command("Show hidden people", PeopleAction::ShowHidden)
     });
     all

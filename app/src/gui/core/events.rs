@@ -151,7 +151,7 @@ impl Core {
             wanted.clone_from(camera);
         }
         if ui_state.source.replace(info).is_some() {
-            // Track ids begin anew with another source.
+            // Track ids restart with another source.
             self.select(Selection {
                 follow: self.gui.follow,
                 ..Selection::default()
